@@ -1,1 +1,52 @@
-//! Placeholder.
+//! Metric-learning losses as [Burn](https://burn.dev) modules.
+//!
+//! Every loss is a `Config` (with the paper's defaults) whose `init(&device)` gives a module with
+//! `forward`. Embeddings are used **as given**: pass them through [`l2_normalize`] where the
+//! sphere is wanted. What differs between losses is said by values, not by base classes:
+//! an [`EmbeddingDistance`] (smaller is always closer, also for cosine and inner product, so a
+//! margin has one meaning) and a [`Reducer`].
+//!
+//! | kind | losses |
+//! |---|---|
+//! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`ArcFaceLoss`] |
+//! | pairs and triplets | [`ContrastiveLoss`], [`TripletMarginLoss`] |
+//! | centres | [`CenterLoss`] |
+//!
+//! ```
+//! use burn::tensor::{Device, Int, Tensor};
+//! use metric_losses::{TripletMarginLossConfig, l2_normalize};
+//!
+//! let device = Device::flex().autodiff();
+//! let x = Tensor::<2>::from_floats([[1.0, 0.1], [0.9, 0.0], [0.2, 1.0]], &device).require_grad();
+//! let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+//! let loss = TripletMarginLossConfig::new().with_margin(1.5).init(&device);
+//! let value = loss.forward(l2_normalize(x.clone()), labels);
+//! let gradients = value.backward();
+//! assert_eq!(x.grad(&gradients).unwrap().dims(), [3, 2]);
+//! ```
+
+mod arc_face;
+mod center;
+mod contrastive;
+mod cross_entropy;
+mod distance;
+mod error;
+mod normalized_softmax;
+mod numerics;
+mod pairs;
+mod reducer;
+mod softmax;
+mod triplet_indices;
+mod triplet_margin;
+
+pub use arc_face::{ArcFaceLoss, ArcFaceLossConfig};
+pub use center::{CenterLoss, CenterLossConfig};
+pub use contrastive::{ContrastiveLoss, ContrastiveLossConfig};
+pub use distance::EmbeddingDistance;
+pub use error::ConfigError;
+pub use normalized_softmax::{NormalizedSoftmaxLoss, NormalizedSoftmaxLossConfig};
+pub use numerics::l2_normalize;
+pub use reducer::Reducer;
+pub use softmax::{SoftmaxLoss, SoftmaxLossConfig};
+pub use triplet_indices::TripletIndices;
+pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};

@@ -1,0 +1,80 @@
+use std::path::Path;
+
+use super::config::DataConfig;
+use super::error::RunError;
+use super::examples::Examples;
+use crate::data::{self, LoadOptions, SplitKind};
+
+/// Examples to learn from and examples to be judged on.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// What is learned from.
+    pub train: Examples,
+    /// What is judged on; training never sees it.
+    pub test: Examples,
+    /// How the two were told apart.
+    pub kind: SplitKind,
+    /// Rows left out because they have no label.
+    pub left_out: usize,
+}
+
+impl Dataset {
+    /// Loads and splits what `config` names; `seed` chooses the examples held out.
+    ///
+    /// # Errors
+    /// [`RunError::Data`] naming the file and its fault, [`RunError::Invalid`] for options that do
+    /// not go together.
+    pub fn load(config: &DataConfig, seed: u64, progress: bool) -> Result<Self, RunError> {
+        let unseen = config.unseen_classes.as_deref().map(str::parse).transpose()?;
+        let options = LoadOptions {
+            data_dir: config.data_dir.clone(),
+            label: config.label.clone(),
+            unseen_classes: unseen,
+            holdout: config.holdout,
+            seed,
+            size: config.size,
+            progress,
+            ..LoadOptions::default()
+        };
+        let path = Path::new(&config.name);
+        let is_npy = path.extension().is_some_and(|extension| extension == "npy");
+        match (&config.labels, is_npy) {
+            (Some(labels), true) => {
+                let features = data::load_features(path, labels, config.label.as_deref())?;
+                let left_out = features.left_out();
+                let splits = features.split(&options)?;
+                Ok(Self {
+                    train: Examples::Features(splits.train),
+                    test: Examples::Features(splits.test),
+                    kind: splits.kind,
+                    left_out,
+                })
+            }
+            (None, true) => Err(RunError::Invalid(format!(
+                "{}: features need the table of their labels: --labels FILE.csv",
+                path.display()
+            ))),
+            (Some(_), false) => Err(RunError::Invalid(
+                "--labels goes with --data FILE.npy; for a table of images name it in --data".into(),
+            )),
+            (None, false) => {
+                let splits = data::load(&config.name, &options)?;
+                Ok(Self {
+                    train: Examples::Images(splits.train),
+                    test: Examples::Images(splits.test),
+                    kind: splits.kind,
+                    left_out: splits.left_out,
+                })
+            }
+        }
+    }
+
+    /// What the test examples are, in words.
+    pub fn test_is(&self) -> &'static str {
+        match self.kind {
+            SplitKind::HeldOutImages => "held-out examples of the classes trained on",
+            SplitKind::UnseenClasses => "classes never seen in training",
+            SplitKind::Given => "the test set its publisher chose",
+        }
+    }
+}

@@ -1,0 +1,215 @@
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+
+use super::config::RunConfig;
+use super::dataset::Dataset;
+use super::error::RunError;
+use super::files::{create_dir, read_json, write_json};
+use super::outputs::{SeedReport, Timing, judge};
+use super::plan::{Phase, Plan, phases};
+use super::trainer::{Trainer, load_module, remove_dir, save_encoder};
+use crate::encoder::{Encoder, EncoderConfig};
+
+const CONFIG: &str = "config.json";
+const METRICS: &str = "metrics.json";
+
+/// Looks on while a run goes on, and may stop it.
+pub trait Watch {
+    /// The data of a seed are there.
+    fn data(&mut self, _seed: u64, _data: &Dataset) {}
+    /// Training of a model begins or goes on at `step` of `steps`.
+    fn model(&mut self, _name: &str, _step: u64, _steps: u64) {}
+    /// A step was made.
+    fn step(&mut self, _step: u64, _loss: f32, _images_per_second: f64) {}
+    /// Training of a model ended.
+    fn model_done(&mut self) {}
+    /// Whether to leave a checkpoint and stop.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// All seeds are done; their reports.
+    Finished(Vec<SeedReport>),
+    /// Stopped by [`Watch::is_interrupted`]; the folder can be resumed.
+    Interrupted,
+}
+
+/// A run in its folder.
+#[derive(Debug, Clone)]
+pub struct Run {
+    dir: PathBuf,
+    config: RunConfig,
+    checkpoint_every: Duration,
+}
+
+impl Run {
+    /// A new run. Nothing is written before the data have been read.
+    ///
+    /// # Errors
+    /// [`RunError::Occupied`] if `dir` already holds a run, [`RunError::Invalid`] for a
+    /// configuration that cannot work.
+    pub fn create(dir: &Path, config: RunConfig) -> Result<Self, RunError> {
+        if dir.join(CONFIG).exists() {
+            return Err(RunError::Occupied { path: dir.into() });
+        }
+        config.validate()?;
+        Ok(Self::at(dir, config))
+    }
+
+    /// An earlier run.
+    ///
+    /// # Errors
+    /// [`RunError::NotARun`] if `dir` holds none, [`RunError::Json`] if its configuration is
+    /// damaged.
+    pub fn open(dir: &Path) -> Result<Self, RunError> {
+        let path = dir.join(CONFIG);
+        if !path.exists() {
+            return Err(RunError::NotARun { path: dir.into() });
+        }
+        Ok(Self::at(dir, read_json(&path)?))
+    }
+
+    fn at(dir: &Path, config: RunConfig) -> Self {
+        Self { dir: dir.into(), config, checkpoint_every: Duration::from_secs(30) }
+    }
+
+    /// The same run with checkpoints at this interval; zero saves after every step. Default: 30 s.
+    pub fn with_checkpoint_every(mut self, interval: Duration) -> Self {
+        self.checkpoint_every = interval;
+        self
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// The folder of a seed.
+    fn seed_dir(&self, seed: u64) -> PathBuf {
+        if self.config.seeds == 1 { self.dir.clone() } else { self.dir.join(format!("seed-{seed}")) }
+    }
+
+    /// The finished encoder of the first seed, for data shaped as `data`.
+    ///
+    /// # Errors
+    /// [`RunError::Unfinished`] if there is none yet, or if the file is damaged or made for
+    /// other data.
+    pub fn encoder(&self, data: &Dataset) -> Result<Encoder, RunError> {
+        let dir = self.seed_dir(self.config.seed);
+        let path = dir.join("model.bpk");
+        if !path.exists() {
+            return Err(RunError::Unfinished { path: self.dir.clone() });
+        }
+        self.load_encoder(&path, data)
+    }
+
+    fn load_encoder(&self, path: &Path, data: &Dataset) -> Result<Encoder, RunError> {
+        let fresh = EncoderConfig::new(data.test.input_shape())
+            .with_embedding_size(self.config.embedding_dim)
+            .init(&Device::flex());
+        load_module(fresh, path)
+    }
+
+    /// Trains what is not trained yet, judges it, and writes reports and pictures.
+    ///
+    /// # Errors
+    /// [`RunError`] naming the file, option or step at fault.
+    pub fn execute(&self, watch: &mut dyn Watch) -> Result<Outcome, RunError> {
+        let mut reports = Vec::new();
+        for seed in self.config.seed..self.config.seed + self.config.seeds {
+            let dir = self.seed_dir(seed);
+            let metrics = dir.join(METRICS);
+            if metrics.exists() {
+                reports.push(read_json(&metrics)?);
+                continue;
+            }
+            let data = Dataset::load(&self.config.data, seed, true)?;
+            watch.data(seed, &data);
+            let plan = self.plan(&dir, &data, seed)?;
+            let mut timing = Timing::default();
+            for phase in phases(&self.config) {
+                match self.train(&dir, &plan, &data, phase, watch)? {
+                    Some(spent) => timing.add(spent),
+                    None => return Ok(Outcome::Interrupted),
+                }
+            }
+            let models = phases(&self.config)
+                .into_iter()
+                .map(|phase| Ok((phase.row, self.load_encoder(&dir.join(phase.file), &data)?)))
+                .collect::<Result<Vec<_>, RunError>>()?;
+            let report = judge(&dir, &plan, &data, &models, timing)?;
+            write_json(&metrics, &report)?;
+            reports.push(report);
+        }
+        Ok(Outcome::Finished(reports))
+    }
+
+    /// The plan in `dir`, or a new one, written together with the configuration.
+    fn plan(&self, dir: &Path, data: &Dataset, seed: u64) -> Result<Plan, RunError> {
+        let path = dir.join("plan.json");
+        if path.exists() {
+            let plan: Plan = read_json(&path)?;
+            plan.check(data)?;
+            return Ok(plan);
+        }
+        let plan = Plan::new(&self.config, data, seed)?;
+        create_dir(dir)?;
+        write_json(&self.dir.join(CONFIG), &self.config)?;
+        write_json(&path, &plan)?;
+        Ok(plan)
+    }
+
+    /// Trains one model to its end; `None` if interrupted.
+    fn train(
+        &self,
+        dir: &Path,
+        plan: &Plan,
+        data: &Dataset,
+        phase: Phase,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Timing>, RunError> {
+        let (file, timing) = (dir.join(phase.file), dir.join(phase.file).with_extension("json"));
+        if file.exists() && timing.exists() {
+            return Ok(Some(read_json(&timing)?));
+        }
+        let checkpoints = dir.join("checkpoint");
+        let mut trainer = plan.trainer(&self.config, data, phase)?.restore(&checkpoints)?;
+        watch.model(phase.row, trainer.progress().step, plan.steps);
+        let mut saved = Instant::now();
+        while !trainer.is_finished() {
+            let loss = trainer.step(&data.train)?;
+            let progress = trainer.progress();
+            watch.step(progress.step, loss, progress.images as f64 / progress.seconds);
+            if watch.is_interrupted() {
+                trainer.save(&checkpoints)?;
+                return Ok(None);
+            }
+            if saved.elapsed() >= self.checkpoint_every {
+                trainer.save(&checkpoints)?;
+                saved = Instant::now();
+            }
+        }
+        watch.model_done();
+        Ok(Some(finish(&trainer, &file, &timing, &checkpoints)?))
+    }
+}
+
+fn finish(
+    trainer: &Trainer,
+    file: &Path,
+    timing: &Path,
+    checkpoints: &Path,
+) -> Result<Timing, RunError> {
+    let progress = trainer.progress();
+    let spent = Timing { images: progress.images, seconds: progress.seconds };
+    save_encoder(trainer.encoder(), file)?;
+    write_json(timing, &spent)?;
+    remove_dir(checkpoints)?;
+    Ok(spent)
+}

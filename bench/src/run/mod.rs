@@ -1,0 +1,29 @@
+//! Training runs: from a configuration to models, scores and pictures in a folder.
+//!
+//! A run folder holds `config.json` and, for each seed (in `seed-N/` when there are several):
+//! `plan.json` (the fixed number of steps), `checkpoint/` while a model is in training,
+//! `baseline.bpk` and `model.bpk` (finished encoders), `metrics.json`, `map.png`, `gallery.png`.
+//! What exists is never half-written, so a killed run resumes from the folder alone.
+
+mod config;
+mod dataset;
+mod error;
+mod evaluate;
+mod examples;
+mod execute;
+pub(crate) mod files;
+mod miner;
+mod objective;
+mod outputs;
+mod plan;
+mod trainer;
+
+pub use config::{Budget, DataConfig, RunConfig};
+pub use dataset::Dataset;
+pub use error::RunError;
+pub use evaluate::{Scores, embed, score};
+pub use examples::Examples;
+pub use execute::{Outcome, Run, Watch};
+pub use miner::MinerName;
+pub use objective::{LossName, Objective};
+pub use outputs::{SeedReport, Timing};

@@ -1,0 +1,143 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::pairs::{PairMasks, assert_labels};
+use crate::reducer::Reducer;
+
+/// Configuration of [`ContrastiveLoss`].
+#[derive(Config, Debug)]
+pub struct ContrastiveLossConfig {
+    /// Distance `m₊` within which a positive pair costs nothing. Default: `0.0`.
+    #[config(default = 0.0)]
+    pub pos_margin: f64,
+    /// Distance `m₋` beyond which a negative pair costs nothing. Default: `1.0`.
+    #[config(default = 1.0)]
+    pub neg_margin: f64,
+    /// Half the squared hinge, as in the paper, instead of the hinge. Default: `false`.
+    #[config(default = false)]
+    pub squared: bool,
+    /// Distance `d`. Default: [`EmbeddingDistance::Euclidean`].
+    #[config(default = "EmbeddingDistance::Euclidean")]
+    pub distance: EmbeddingDistance,
+    /// Reduction over positive pairs and over negative pairs, each on its own.
+    /// Default: [`Reducer::AvgNonZero`].
+    #[config(default = "Reducer::AvgNonZero")]
+    pub reducer: Reducer,
+}
+
+impl ContrastiveLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_finite("pos_margin", self.pos_margin)?;
+        ConfigError::check_finite("neg_margin", self.neg_margin)?;
+        self.distance.validate()?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> ContrastiveLoss {
+        expect_valid(self.validate());
+        ContrastiveLoss {
+            pos_margin: self.pos_margin,
+            neg_margin: self.neg_margin,
+            squared: self.squared,
+            distance: self.distance,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Contrastive loss (Hadsell, Chopra, `LeCun`, *Dimensionality Reduction by Learning an Invariant
+/// Mapping*, CVPR 2006, eq. 4).
+///
+/// With `d` the distance of a pair, `P` the pairs of one label and `N` those of two:
+/// ```text
+/// ℓ = reduce over P of [d − m₊]₊  +  reduce over N of [m₋ − d]₊
+/// squared:  each term becomes ½ [·]₊²
+/// ```
+/// Deviates from the paper: the hinge is linear unless `squared` (the paper's eq. 4 is `squared`
+/// with `m₊ = 0`), a positive margin may be given, and positive and negative pairs are reduced
+/// apart, so that the many negatives do not drown the few positives.
+///
+/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::ContrastiveLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[0.0, 0.0], [0.3, 0.4], [0.0, 0.8]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = ContrastiveLossConfig::new().init(&device).forward(x, labels);
+/// // positive: d(0,1) = 0.5; negatives: 1 − d(0,2) = 0.2 and 1 − d(1,2) = 0.5: 0.5 + 0.35
+/// assert!((loss.into_scalar::<f32>() - 0.85).abs() < 1e-6);
+/// ```
+#[derive(Module, Debug)]
+pub struct ContrastiveLoss {
+    pos_margin: f64,
+    neg_margin: f64,
+    squared: bool,
+    #[module(skip)]
+    distance: EmbeddingDistance,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl ContrastiveLoss {
+    /// The loss over all pairs of the batch.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+    /// - output: `[1]`, zero if there is no pair
+    ///
+    /// # Panics
+    /// If there is not one label a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        let distances = self.distance.matrix(embeddings.clone(), embeddings);
+        self.reduce(distances, PairMasks::within(labels))
+    }
+
+    /// The loss over all pairs of a row of the batch and a row of a separate reference set;
+    /// gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
+    ///   `reference_labels`: `[m]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If there is not one label a row, or `dim` differs.
+    pub fn forward_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: Tensor<1, Int>,
+        reference: Tensor<2>,
+        reference_labels: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        assert_labels(&reference, &reference_labels);
+        let distances = self.distance.matrix(embeddings, reference);
+        self.reduce(distances, PairMasks::between(labels, reference_labels))
+    }
+
+    fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        let positive = self.hinge(distances.clone() - self.pos_margin);
+        let negative = self.hinge(-distances + self.neg_margin);
+        self.reducer.reduce(positive, masks.positive) + self.reducer.reduce(negative, masks.negative)
+    }
+
+    fn hinge(&self, gap: Tensor<2>) -> Tensor<2> {
+        let hinge = gap.clamp_min(0.0);
+        if self.squared { hinge.square() * 0.5 } else { hinge }
+    }
+}

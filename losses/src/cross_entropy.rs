@@ -1,0 +1,28 @@
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Bool, Int, Tensor};
+
+use crate::reducer::Reducer;
+
+/// `−log softmax(logits)` at the label of every row, reduced.
+///
+/// # Shapes
+/// - `logits`: `[n, classes]`, `labels`: `[n]`
+/// - output: `[1]`
+pub(crate) fn cross_entropy(
+    logits: Tensor<2>,
+    labels: Tensor<1, Int>,
+    reducer: Reducer,
+) -> Tensor<1> {
+    let [n] = labels.dims();
+    let losses = -log_softmax(logits, 1).gather(1, labels.clone().reshape([n, 1]));
+    let every_row = labels.clone().equal(labels).reshape([n, 1]);
+    reducer.reduce(losses, every_row)
+}
+
+/// True at `[i, labels[i]]`: `[n, classes]`.
+pub(crate) fn target_mask(labels: Tensor<1, Int>, classes: usize) -> Tensor<2, Bool> {
+    let [n] = labels.dims();
+    let columns = Tensor::<1, Int>::arange(0..classes as i64, &labels.device());
+    let columns = columns.reshape([1, classes]).expand([n, classes]);
+    labels.reshape([n, 1]).expand([n, classes]).equal(columns)
+}

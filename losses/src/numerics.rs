@@ -1,0 +1,59 @@
+//! Operations whose value and gradient stay finite where the textbook form does not.
+
+use burn::tensor::Tensor;
+
+/// Smallest positive normal `f32`: a divisor no smaller than this never overflows a ratio of
+/// numbers below one.
+pub(crate) const TINY: f64 = f32::MIN_POSITIVE as f64;
+
+/// Every row divided by its Euclidean norm: `x̂ᵢ = xᵢ / ‖xᵢ‖`.
+///
+/// A row is scaled by its largest entry before the norm is taken, so rows of size 1e18 or 1e-18
+/// keep their direction. A zero row stays zero and passes its gradient through unchanged.
+///
+/// # Shapes
+/// - `x`: `[n, dim]`
+/// - output: `[n, dim]`
+pub fn l2_normalize(x: Tensor<2>) -> Tensor<2> {
+    let largest = x.clone().detach().max_abs_dim(1); // [n, 1]
+    let is_zero = largest.clone().lower_scalar(TINY);
+    let scaled = x / largest.mask_fill(is_zero.clone(), 1.0);
+    let squares = scaled.clone().square().sum_dim(1);
+    scaled / squares.mask_fill(is_zero, 1.0).sqrt()
+}
+
+/// `√x` for `x ≥ 0`, with gradient 0 instead of infinity at 0.
+///
+/// The mask comes before the root: masking after it leaves `0 · ∞ = NaN` in the gradient.
+pub(crate) fn safe_sqrt<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    safe_root(x, 0.5)
+}
+
+/// `x^exponent` for `x ≥ 0` and `exponent > 0`, with gradient 0 at 0.
+pub(crate) fn safe_root<const D: usize>(x: Tensor<D>, exponent: f64) -> Tensor<D> {
+    if exponent >= 1.0 {
+        return if exponent > 1.0 { x.powf_scalar(exponent) } else { x };
+    }
+    let is_zero = x.clone().lower_equal_scalar(0.0);
+    let x = x.mask_fill(is_zero.clone(), 1.0);
+    let root = if exponent == 0.5 { x.sqrt() } else { x.powf_scalar(exponent) };
+    root.mask_fill(is_zero, 0.0)
+}
+
+/// `log(1 + eˣ)`, without overflow for large `x`.
+pub(crate) fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.clone().clamp_min(0.0) + x.abs().neg().exp().log1p()
+}
+
+/// The largest magnitude in either set, off the graph and never 0: `[1, 1]`.
+pub(crate) fn common_scale(x: &Tensor<2>, y: &Tensor<2>) -> Tensor<2> {
+    let largest = |t: &Tensor<2>| t.clone().detach().max_abs();
+    largest(x).max_pair(largest(y)).clamp_min(TINY).reshape([1, 1])
+}
+
+/// The number 0, connected to `x` so that a backward pass always works.
+pub(crate) fn zero_on_graph(x: Tensor<2>) -> Tensor<1> {
+    let everything = x.clone().detach().equal(x.clone().detach());
+    let neither = everything.clone().bool_not();
+    x.mask_fill(everything.bool_or(neither), 0.0).sum()
+}

@@ -1,0 +1,67 @@
+use burn::config::Config;
+use burn::tensor::{Bool, Tensor};
+
+use crate::error::ConfigError;
+
+/// How the terms of a loss become one number.
+///
+/// Only the selected terms count; an empty selection gives 0, still connected to the graph.
+#[derive(Config, Debug, Copy, PartialEq)]
+pub enum Reducer {
+    /// Mean of the selected terms.
+    Mean,
+    /// Sum of the selected terms.
+    Sum,
+    /// Mean of the selected terms above 0: terms that have reached their margin do not dilute it.
+    AvgNonZero,
+    /// Mean of the selected terms strictly between `low` and `high`.
+    Threshold {
+        /// Terms must be above this.
+        low: f64,
+        /// Terms must be below this.
+        high: f64,
+    },
+}
+
+impl Reducer {
+    /// Checks the bounds of [`Threshold`](Self::Threshold).
+    ///
+    /// # Errors
+    /// [`ConfigError`] unless `low < high`.
+    pub fn validate(self) -> Result<(), ConfigError> {
+        match self {
+            Self::Threshold { low, high } => {
+                ConfigError::check(low < high, "high", "above low", high)
+            }
+            Self::Mean | Self::Sum | Self::AvgNonZero => Ok(()),
+        }
+    }
+
+    /// Reduces `losses` over the entries where `selected` is true.
+    ///
+    /// Means divide before they add, so terms near the largest float do not overflow.
+    ///
+    /// # Shapes
+    /// - `losses`, `selected`: the same shape
+    /// - output: `[1]`
+    pub fn reduce<const D: usize>(
+        self,
+        losses: Tensor<D>,
+        selected: Tensor<D, Bool>,
+    ) -> Tensor<1> {
+        let above = |low: f64| losses.clone().greater_scalar(low);
+        let selected = match self {
+            Self::Mean | Self::Sum => selected,
+            Self::AvgNonZero => selected.bool_and(above(0.0)),
+            Self::Threshold { low, high } => {
+                selected.bool_and(above(low)).bool_and(losses.clone().lower_scalar(high))
+            }
+        };
+        let kept = losses.mask_fill(selected.clone().bool_not(), 0.0);
+        if self == Self::Sum {
+            return kept.sum();
+        }
+        let count = selected.int().sum().clamp_min(1).float().cast(kept.dtype());
+        (kept / count.reshape([1; D])).sum()
+    }
+}

@@ -1,0 +1,196 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::{softplus, zero_on_graph};
+use crate::pairs::{PairMasks, assert_labels};
+use crate::reducer::Reducer;
+use crate::triplet_indices::TripletIndices;
+
+/// Configuration of [`TripletMarginLoss`].
+#[derive(Config, Debug)]
+pub struct TripletMarginLossConfig {
+    /// Required gap `m` between the negative and the positive distance. Default: `0.2`.
+    #[config(default = 0.2)]
+    pub margin: f64,
+    /// `log(1 + eᵘ)` in place of the hinge `[u]₊` (with `margin` 0, the soft margin of Hermans et
+    /// al.). Default: `false`.
+    #[config(default = false)]
+    pub soft_margin: bool,
+    /// Take the negative distance from the anchor or from the positive, whichever is smaller
+    /// (Balntas et al., *Learning local feature descriptors with triplets*, BMVC 2016).
+    /// Default: `false`.
+    #[config(default = false)]
+    pub swap: bool,
+    /// Distance `d`; the paper has [`EmbeddingDistance::SquaredEuclidean`].
+    /// Default: [`EmbeddingDistance::Euclidean`].
+    #[config(default = "EmbeddingDistance::Euclidean")]
+    pub distance: EmbeddingDistance,
+    /// Reduction over triplets. Default: [`Reducer::AvgNonZero`].
+    #[config(default = "Reducer::AvgNonZero")]
+    pub reducer: Reducer,
+}
+
+impl TripletMarginLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_finite("margin", self.margin)?;
+        self.distance.validate()?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> TripletMarginLoss {
+        expect_valid(self.validate());
+        TripletMarginLoss {
+            margin: self.margin,
+            soft_margin: self.soft_margin,
+            swap: self.swap,
+            distance: self.distance,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Triplet margin loss (Schroff, Kalenichenko, Philbin, *FaceNet*, CVPR 2015,
+/// <https://arxiv.org/abs/1503.03832>, eq. 3; soft margin: Hermans, Beyer, Leibe, *In Defense of
+/// the Triplet Loss*, 2017, <https://arxiv.org/abs/1703.07737>, section 2).
+///
+/// For every anchor `a`, positive `p` (same label, `p ≠ a`) and negative `n` (other label):
+/// ```text
+/// u(a, p, n) = d(xₐ, xₚ) − d(xₐ, xₙ) + m
+/// ℓ(a, p, n) = max(0, u)        or, with soft_margin, log(1 + eᵘ)
+/// ```
+/// Deviates from the paper: `d` is not squared by default, the mean runs over triplets that still
+/// cost something, and embeddings are used as given.
+///
+/// Cost: [`forward`](Self::forward) `O(n³)` time and memory; [`forward_mined`](Self::forward_mined)
+/// `O(t · dim)` for `t` triplets.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::TripletMarginLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[0.0, 0.0], [0.0, 1.0], [0.0, 1.5]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = TripletMarginLossConfig::new().init(&device).forward(x, labels);
+/// // (0,1,2): 1 − 1.5 + 0.2 < 0; (1,0,2): 1 − 0.5 + 0.2 = 0.7, the only one above 0
+/// assert!((loss.into_scalar::<f32>() - 0.7).abs() < 1e-6);
+/// ```
+#[derive(Module, Debug)]
+pub struct TripletMarginLoss {
+    margin: f64,
+    soft_margin: bool,
+    swap: bool,
+    #[module(skip)]
+    distance: EmbeddingDistance,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl TripletMarginLoss {
+    /// The loss over every triplet of the batch.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+    /// - output: `[1]`, zero if there is no valid triplet
+    ///
+    /// # Panics
+    /// If there is not one label a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        let distances = self.distance.matrix(embeddings.clone(), embeddings);
+        let among = self.swap.then(|| distances.clone());
+        self.reduce_all(distances, among, PairMasks::within(labels))
+    }
+
+    /// The loss over every triplet whose anchor is a row of the batch and whose positive and
+    /// negative are rows of a separate reference set; gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
+    ///   `reference_labels`: `[m]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If there is not one label a row, or `dim` differs.
+    pub fn forward_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: Tensor<1, Int>,
+        reference: Tensor<2>,
+        reference_labels: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        assert_labels(&reference, &reference_labels);
+        let among = self.swap.then(|| self.distance.matrix(reference.clone(), reference.clone()));
+        let distances = self.distance.matrix(embeddings, reference);
+        self.reduce_all(distances, among, PairMasks::between(labels, reference_labels))
+    }
+
+    /// The loss over given triplets of rows of `embeddings`.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`
+    /// - output: `[1]`, zero if `triplets` is empty
+    ///
+    /// # Panics
+    /// If an index is not below `n`.
+    pub fn forward_mined(&self, embeddings: Tensor<2>, triplets: &TripletIndices) -> Tensor<1> {
+        if triplets.is_empty() {
+            return zero_on_graph(embeddings);
+        }
+        let rows = |indices: &Tensor<1, Int>| embeddings.clone().select(0, indices.clone());
+        let (anchor, positive, negative) =
+            (rows(&triplets.anchor), rows(&triplets.positive), rows(&triplets.negative));
+        let to_positive = self.distance.paired(anchor.clone(), positive.clone());
+        let mut to_negative = self.distance.paired(anchor, negative.clone());
+        if self.swap {
+            to_negative = to_negative.min_pair(self.distance.paired(positive, negative));
+        }
+        let losses = self.terms(to_positive - to_negative + self.margin);
+        let all = losses.clone().detach().is_nan().bool_not();
+        self.reducer.reduce(losses, all)
+    }
+
+    /// `distances` is rows x references, `among` references x references.
+    fn reduce_all(
+        &self,
+        distances: Tensor<2>,
+        among: Option<Tensor<2>>,
+        masks: PairMasks,
+    ) -> Tensor<1> {
+        let to_positive = distances.clone().unsqueeze_dim::<3>(2); // [n, m, 1]
+        let to_negative = distances.unsqueeze_dim::<3>(1); // [n, 1, m]
+        let gaps = match among {
+            None => to_positive - to_negative,
+            Some(among) => {
+                let [n, m, _] = to_positive.dims();
+                let nearer = to_negative
+                    .expand([n, m, m])
+                    .min_pair(among.unsqueeze_dim::<3>(0).expand([n, m, m]));
+                to_positive - nearer
+            }
+        };
+        let [n, m, _] = gaps.dims();
+        let valid = masks
+            .positive
+            .unsqueeze_dim::<3>(2)
+            .expand([n, m, m])
+            .bool_and(masks.negative.unsqueeze_dim::<3>(1).expand([n, m, m]));
+        self.reducer.reduce(self.terms(gaps + self.margin), valid)
+    }
+
+    fn terms<const D: usize>(&self, gaps: Tensor<D>) -> Tensor<D> {
+        if self.soft_margin { softplus(gaps) } else { gaps.clamp_min(0.0) }
+    }
+}
