@@ -118,7 +118,7 @@ fn drawing(
         path: path.join(name),
         source,
     })?;
-    let mut grey = imageops::resize(&image.into_luma8(), SIDE, SIDE, FilterType::Triangle);
+    let mut grey = image.resize_exact(SIDE, SIDE, FilterType::Triangle).into_luma8();
     imageops::invert(&mut grey);
     Ok(grey.into_raw())
 }
