@@ -1,5 +1,7 @@
 //! Data sets: files made for the purpose, whole and broken, and the public sets where they are at hand.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -118,7 +118,9 @@ fn drawing(
         path: path.join(name),
         source,
     })?;
-    let mut grey = image.resize_exact(SIDE, SIDE, FilterType::Triangle).into_luma8();
+    let mut grey = image
+        .resize_exact(SIDE, SIDE, FilterType::Triangle)
+        .into_luma8();
     imageops::invert(&mut grey);
     Ok(grey.into_raw())
 }

@@ -51,7 +51,7 @@ fn fetched(file: &Remote, mirror: &Mirror) -> Result<(TempDir, PathBuf), DataErr
         .map(|e| e.unwrap().path())
         .collect();
     match &result {
-        Ok(path) => assert_eq!(left, [path.clone()]),
+        Ok(path) => assert_eq!(&left[..], std::slice::from_ref(path)),
         Err(_) => assert!(left.is_empty(), "{left:?}"),
     }
     result.map(|path| (folder, path))
