@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The workbench of deep metric learning.
+
+pub mod data;
