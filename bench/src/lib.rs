@@ -1,3 +1,4 @@
 //! Placeholder.
 
+pub mod conformance;
 pub mod report;
