@@ -1,3 +1,11 @@
-//! The workbench of deep metric learning.
+//! The workbench of deep metric learning: data sets, encoders, training runs, retrieval
+//! evaluation, reports, and the cases that check it all against other implementations.
+//!
+//! The program `metric` is a thin layer over this library.
 
+pub mod conformance;
 pub mod data;
+pub mod encoder;
+pub mod export;
+pub mod report;
+pub mod run;
