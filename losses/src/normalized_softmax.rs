@@ -100,12 +100,13 @@ impl NormalizedSoftmaxLoss {
         cross_entropy(cosines / self.temperature, labels, self.reducer)
     }
 
-    /// The same loss with given class vectors.
+    /// The same loss with the values of given class vectors; it is [`weight`](Self::weight) that
+    /// gets the gradient.
     ///
     /// # Shapes
     /// - `weight`: `[num_classes, dim]`
     pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
-        self.weight = Param::from_tensor(weight);
+        self.weight = self.weight.map(|_| weight.detach().require_grad());
         self
     }
 

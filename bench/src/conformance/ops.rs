@@ -1,6 +1,6 @@
 //! The table from names to functions.
 
-use super::{Case, CaseError, Outputs, Precision, distances, retrieval};
+use super::{Case, CaseError, Outputs, Precision, distances, losses, retrieval};
 
 /// Computes a case.
 pub type RunCase = fn(&Case) -> Result<Outputs, CaseError>;
@@ -44,5 +44,5 @@ impl Op {
 
 /// Every operation that this workspace has.
 pub fn known_ops() -> Vec<Op> {
-    [distances::OPS, retrieval::OPS].concat()
+    [distances::OPS, losses::OPS, retrieval::OPS].concat()
 }

@@ -43,7 +43,7 @@ pub fn embed(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
             download(l2_normalize(encoder.forward(examples.batch(start..end, &device))))
         })
         .collect();
-    let views: Vec<_> = chunks.iter().map(Array2::view).collect();
+    let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
     concatenate(Axis(0), &views).expect("every chunk has the encoder's one width")
 }
 

@@ -50,9 +50,16 @@ pub enum Objective {
     /// See [`LossName::Triplet`].
     Triplet(TripletMarginLoss),
     /// See [`LossName::Center`].
-    Center(SoftmaxLoss, CenterLoss),
+    Center(SoftmaxAndCenter),
     /// See [`LossName::Arcface`].
     Arcface(ArcFaceLoss),
+}
+
+/// Softmax loss plus weighted center loss, as center loss is meant to be used.
+#[derive(Module, Debug)]
+pub struct SoftmaxAndCenter {
+    softmax: SoftmaxLoss,
+    center: CenterLoss,
 }
 
 impl Objective {
@@ -65,10 +72,10 @@ impl Objective {
             ),
             LossName::Contrastive => Self::Contrastive(ContrastiveLossConfig::new().init(device)),
             LossName::Triplet => Self::Triplet(TripletMarginLossConfig::new().init(device)),
-            LossName::Center => Self::Center(
-                SoftmaxLossConfig::new(classes, dim).init(device),
-                CenterLossConfig::new(classes, dim).init(device),
-            ),
+            LossName::Center => Self::Center(SoftmaxAndCenter {
+                softmax: SoftmaxLossConfig::new(classes, dim).init(device),
+                center: CenterLossConfig::new(classes, dim).init(device),
+            }),
             LossName::Arcface => Self::Arcface(
                 ArcFaceLossConfig::new(classes, dim).with_scale(ARC_FACE_SCALE).init(device),
             ),
@@ -92,9 +99,9 @@ impl Objective {
             (Self::Triplet(loss), Some(triplets)) => {
                 loss.forward_mined(l2_normalize(embeddings), triplets)
             }
-            (Self::Center(softmax, center), _) => {
-                softmax.forward(embeddings.clone(), labels.clone())
-                    + center.forward(embeddings, labels) * CENTER_WEIGHT
+            (Self::Center(both), _) => {
+                both.softmax.forward(embeddings.clone(), labels.clone())
+                    + both.center.forward(embeddings, labels) * CENTER_WEIGHT
             }
             (Self::Arcface(loss), _) => loss.forward(embeddings, labels),
         }
@@ -103,8 +110,9 @@ impl Objective {
     /// What the loss keeps for itself, moved on after an optimizer step.
     pub fn after_step(self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Self {
         match self {
-            Self::Center(softmax, center) => {
-                Self::Center(softmax, center.update(embeddings, labels))
+            Self::Center(mut both) => {
+                both.center = both.center.update(embeddings, labels);
+                Self::Center(both)
             }
             other => other,
         }

@@ -1,0 +1,244 @@
+//! Suite `losses`: values and gradients, computed on the CPU backend.
+
+use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
+use metric_core::Scalar;
+use metric_losses::{
+    ArcFaceLossConfig, CenterLossConfig, ContrastiveLossConfig, EmbeddingDistance,
+    NormalizedSoftmaxLossConfig, Reducer, TripletMarginLossConfig, l2_normalize,
+};
+use ndarray::Array2;
+
+use super::case::Params;
+use super::{Case, CaseError, Op, Outputs};
+
+macro_rules! op {
+    ($name:literal, $run:ident) => {
+        Op::generic("losses", $name, $run::<f32>, $run::<f64>)
+    };
+}
+
+pub(super) const OPS: &[Op] = &[
+    op!("contrastive", contrastive),
+    op!("triplet_margin", triplet_margin),
+    op!("center", center),
+    op!("arc_face", arc_face),
+    op!("normalized_softmax", normalized_softmax),
+];
+
+/// Input tensors of a case, all tracked, and the names their gradients have.
+struct Inputs {
+    device: Device,
+    dtype: DType,
+    tracked: Vec<(String, Tensor<2>)>,
+    /// Class vectors, a class in a row.
+    weight: Option<Tensor<2>>,
+}
+
+impl Inputs {
+    fn new<T: Scalar>() -> Self {
+        let dtype = if size_of::<T>() == 8 { DType::F64 } else { DType::F32 };
+        Self { device: Device::flex().autodiff(), dtype, tracked: Vec::new(), weight: None }
+    }
+
+    fn upload(&self, values: Array2<f64>) -> Tensor<2> {
+        let shape = [values.nrows(), values.ncols()];
+        let values = values.iter().copied().collect();
+        let data = TensorData::new::<f64, _>(values, shape);
+        Tensor::from_data(data, (&self.device, self.dtype))
+    }
+
+    /// The matrix called `name`, whose gradient is asked for.
+    fn tracked(&mut self, case: &Case, name: &str) -> Result<Tensor<2>, CaseError> {
+        let tensor = self.upload(case.matrix::<f64>(name)?).require_grad();
+        self.tracked.push((format!("grad_{name}"), tensor.clone()));
+        Ok(tensor)
+    }
+
+    /// Class vectors as the reference keeps them, turned into one class a row.
+    fn classes_in_columns(&self, case: &Case) -> Result<Tensor<2>, CaseError> {
+        Ok(self.upload(case.matrix::<f64>("weight")?).transpose())
+    }
+
+    fn labels(&self, case: &Case, name: &str) -> Result<Tensor<1, Int>, CaseError> {
+        let labels: Vec<i64> = case.labels(name)?.into_iter().map(i64::from).collect();
+        let count = labels.len();
+        Ok(Tensor::from_data(TensorData::new(labels, [count]), &self.device))
+    }
+
+    /// The loss and every gradient.
+    fn outputs(self, loss: Tensor<1>) -> Outputs {
+        let value = download(loss.clone().inner().reshape([1, 1]))[[0, 0]];
+        let gradients: Gradients = loss.backward();
+        let mut outputs = Outputs::new().with_value("loss", value);
+        let gradient = |tensor: &Tensor<2>| match tensor.grad(&gradients) {
+            Some(gradient) => download(gradient),
+            None => Array2::zeros(tensor.dims()),
+        };
+        for (name, tensor) in &self.tracked {
+            outputs = outputs.with(name, &gradient(tensor));
+        }
+        if let Some(weight) = &self.weight {
+            outputs = outputs.with("grad_weight", &gradient(weight).reversed_axes());
+        }
+        outputs
+    }
+}
+
+fn download(tensor: Tensor<2>) -> Array2<f64> {
+    let shape = tensor.dims();
+    let values = tensor
+        .into_data()
+        .convert::<f64>()
+        .to_vec::<f64>()
+        .expect("the data were converted to f64");
+    Array2::from_shape_vec(shape, values).expect("a tensor has as many values as its shape says")
+}
+
+/// A distance and whether its inputs are normalized first.
+struct NamedDistance {
+    distance: EmbeddingDistance,
+    normalize: bool,
+    /// Margins are given for the similarity `1 − d` (cosine) or `−d` (inner product).
+    similarity_at_zero: Option<f64>,
+}
+
+impl NamedDistance {
+    fn of(case: &Case) -> Result<Self, CaseError> {
+        let params: Params<'_> = case.params().object("distance")?;
+        let (distance, similarity_at_zero) = match params.str("kind")? {
+            "lp" => match (params.f64("p")?, params.f64("power")?) {
+                (2.0, 1.0) => (EmbeddingDistance::Euclidean, None),
+                (2.0, 2.0) => (EmbeddingDistance::SquaredEuclidean, None),
+                (p, power) => (EmbeddingDistance::Lp { p, power }, None),
+            },
+            "cosine" => (EmbeddingDistance::Cosine, Some(1.0)),
+            "dot" => (EmbeddingDistance::InnerProduct, Some(0.0)),
+            _ => return Err(params.wrong("kind", "lp, cosine or dot")),
+        };
+        let normalize = if params.has("normalize") { params.bool("normalize")? } else { false };
+        Ok(Self { distance, normalize, similarity_at_zero })
+    }
+
+    /// Unit rows of the norm that the distance has.
+    fn prepare(&self, rows: Tensor<2>) -> Tensor<2> {
+        match self.distance {
+            _ if !self.normalize => rows,
+            EmbeddingDistance::Lp { p, .. } if p != 2.0 => {
+                let norms = rows.clone().abs().powf_scalar(p).sum_dim(1).powf_scalar(1.0 / p);
+                rows / norms
+            }
+            _ => l2_normalize(rows),
+        }
+    }
+
+    /// A threshold on the similarity as one on the distance.
+    fn threshold(&self, margin: f64) -> f64 {
+        self.similarity_at_zero.map_or(margin, |at_zero| at_zero - margin)
+    }
+}
+
+fn reducer(case: &Case) -> Result<Reducer, CaseError> {
+    let params = case.params();
+    if let Ok(object) = params.object("reducer") {
+        return match object.str("kind")? {
+            "threshold" => {
+                Ok(Reducer::Threshold { low: object.f64("low")?, high: object.f64("high")? })
+            }
+            _ => Err(object.wrong("kind", "threshold")),
+        };
+    }
+    match params.str("reducer")? {
+        "mean" => Ok(Reducer::Mean),
+        "sum" => Ok(Reducer::Sum),
+        "avg_non_zero" => Ok(Reducer::AvgNonZero),
+        _ => Err(params.wrong("reducer", "mean, sum, avg_non_zero or threshold")),
+    }
+}
+
+fn contrastive<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let distance = NamedDistance::of(case)?;
+    let mut inputs = Inputs::new::<T>();
+    let loss = ContrastiveLossConfig::new()
+        .with_pos_margin(distance.threshold(case.f64_param("pos_margin")?))
+        .with_neg_margin(distance.threshold(case.f64_param("neg_margin")?))
+        .with_distance(distance.distance)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let rows = distance.prepare(inputs.tracked(case, "embeddings")?);
+    let labels = inputs.labels(case, "labels")?;
+    let value = if case.has("ref_embeddings") {
+        let reference = distance.prepare(inputs.tracked(case, "ref_embeddings")?);
+        loss.forward_against(rows, labels, reference, inputs.labels(case, "ref_labels")?)
+    } else {
+        loss.forward(rows, labels)
+    };
+    Ok(inputs.outputs(value))
+}
+
+fn triplet_margin<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let distance = NamedDistance::of(case)?;
+    let mut inputs = Inputs::new::<T>();
+    let loss = TripletMarginLossConfig::new()
+        .with_margin(case.f64_param("margin")?)
+        .with_swap(case.bool_param("swap")?)
+        .with_soft_margin(case.bool_param("smooth_loss")?)
+        .with_distance(distance.distance)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let rows = distance.prepare(inputs.tracked(case, "embeddings")?);
+    let labels = inputs.labels(case, "labels")?;
+    let value = if case.has("ref_embeddings") {
+        let reference = distance.prepare(inputs.tracked(case, "ref_embeddings")?);
+        loss.forward_against(rows, labels, reference, inputs.labels(case, "ref_labels")?)
+    } else {
+        loss.forward(rows, labels)
+    };
+    Ok(inputs.outputs(value))
+}
+
+fn center<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = CenterLossConfig::new(classes, dim)
+        .with_alpha(case.f64_param("alpha")?)
+        .init(&inputs.device)
+        .with_centers(inputs.upload(case.matrix::<f64>("weight")?));
+    let rows = inputs.tracked(case, "embeddings")?;
+    let labels = inputs.labels(case, "labels")?;
+    let value = loss.forward(rows.clone(), labels.clone());
+    let moved = loss.update(rows, labels).centers().inner();
+    Ok(inputs.outputs(value).with("updated_weight", &download(moved)))
+}
+
+fn arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = ArcFaceLossConfig::new(classes, dim)
+        .with_margin(case.f64_param("margin")?.to_radians())
+        .with_scale(case.f64_param("scale")?)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
+    inputs.weight = Some(loss.weight());
+    let rows = inputs.tracked(case, "embeddings")?;
+    let value = loss.forward(rows, inputs.labels(case, "labels")?);
+    Ok(inputs.outputs(value))
+}
+
+fn normalized_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = NormalizedSoftmaxLossConfig::new(classes, dim)
+        .with_temperature(case.f64_param("temperature")?)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
+    inputs.weight = Some(loss.weight());
+    let rows = inputs.tracked(case, "embeddings")?;
+    let value = loss.forward(rows, inputs.labels(case, "labels")?);
+    Ok(inputs.outputs(value))
+}
+
+fn class_matrix(case: &Case) -> Result<(usize, usize), CaseError> {
+    Ok((case.usize_param("num_classes")?, case.usize_param("embedding_size")?))
+}
