@@ -25,14 +25,7 @@ fn fold<T: Scalar>(a: &[T], b: &[T], term: impl Fn(T, T) -> T, join: impl Fn(T, 
     for (&x, &y) in a_tail.iter().zip(b_tail) {
         rest = join(rest, term(x, y));
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] = join(lanes[lane], lanes[lane + width]);
-        }
-        width /= 2;
-    }
-    join(lanes[0], rest)
+    lanes.into_iter().fold(rest, join)
 }
 
 /// `Σ term(aᵢ, bᵢ)`.

@@ -107,10 +107,16 @@ fn unit_chord<T: Scalar>(a: &[T], b: &[T], a_squares: f64, b_squares: f64) -> Ch
         let difference = x * a_inverse - y * b_inverse;
         difference * difference
     });
-    let far = lanes::sum(a, b, |x, y| {
-        let total = x * a_inverse + y * b_inverse;
-        total * total
-    });
+    // Up to a right angle the difference from 4 keeps its digits, and saves a pass.
+    let four = T::from_f64(4.0);
+    let far = if near + near <= four {
+        four - near
+    } else {
+        lanes::sum(a, b, |x, y| {
+            let total = x * a_inverse + y * b_inverse;
+            total * total
+        })
+    };
     Chord { near, far }
 }
 

@@ -1,0 +1,71 @@
+//! What can be wrong with a batch, a miner or a sampler.
+
+/// Why mining was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MiningError {
+    /// The rows, the reference set or their labels do not fit together.
+    #[error(transparent)]
+    Data(#[from] metric_core::Error),
+    /// A parameter is out of its range.
+    #[error("{name} must be {expected}, got {got}")]
+    InvalidParam {
+        /// Name of the parameter.
+        name: &'static str,
+        /// The range in words.
+        expected: &'static str,
+        /// The value given.
+        got: f64,
+    },
+    /// More rows than 32-bit indices can name.
+    #[error("a batch holds at most {} rows, got {rows}", u32::MAX)]
+    TooManyRows {
+        /// Rows given.
+        rows: usize,
+    },
+    /// The members of tuples come in lists of different lengths.
+    #[error("tuple lists must have one length, got {first} and {second}")]
+    TupleLengths {
+        /// Length of the first list.
+        first: usize,
+        /// Length of the list that differs.
+        second: usize,
+    },
+}
+
+/// Why a batch sampler was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SamplerError {
+    /// There are no examples.
+    #[error("at least one example is needed, got none")]
+    Empty,
+    /// A count is zero.
+    #[error("{name} must be at least 1, got 0")]
+    Zero {
+        /// Name of the parameter.
+        name: &'static str,
+    },
+    /// Fewer classes than a batch must hold; never fewer than two.
+    #[error("at least {needed} classes are needed, got {classes}")]
+    TooFewClasses {
+        /// Classes present.
+        classes: usize,
+        /// Classes needed.
+        needed: usize,
+    },
+    /// A stored state has an empty batch.
+    #[error("batch {batch} of the stored state is empty")]
+    EmptyBatch {
+        /// Position among the remaining batches.
+        batch: usize,
+    },
+    /// A stored state names an example that the sampler does not have.
+    #[error("stored state names example {index}, but there are {examples}")]
+    UnknownExample {
+        /// The index in the state.
+        index: usize,
+        /// Examples the sampler has.
+        examples: usize,
+    },
+}
