@@ -13,13 +13,13 @@ use super::progress::Progress;
 /// Learn a metric space from labelled examples and judge it on examples training never saw.
 ///
 /// Without arguments: the 1,797 handwritten digits that come with the program, 30 % of them held
-/// out, a triplet loss, and a softmax classifier trained as long for comparison.
+/// out, a contrastive loss, and a softmax classifier trained as long for comparison.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     data: DataArgs,
     /// What to minimise
-    #[arg(long, value_enum, default_value = "triplet")]
+    #[arg(long, value_enum, default_value = "contrastive")]
     loss: LossName,
     /// Which triplets a step learns from [default: all of the batch]
     #[arg(long, value_enum)]

@@ -1,6 +1,9 @@
 use clap::ValueEnum;
-use metric_sampling::{BatchHard, RandomTriplets, SemiHard, TripletMiner};
+use metric_sampling::{BatchHard, MiningError, RandomTriplets, SemiHard, TripletMiner};
 use serde::{Deserialize, Serialize};
+
+/// Margin of the triplet loss, within which semi-hard negatives are looked for.
+const MARGIN: f64 = 0.2;
 
 /// A triplet miner by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -16,11 +19,14 @@ pub enum MinerName {
 
 impl MinerName {
     /// The miner, for batches with `per_class` examples of a class.
-    pub fn build(self, per_class: usize) -> Box<dyn TripletMiner> {
-        match self {
-            Self::Random => Box::new(RandomTriplets::new(per_class)),
-            Self::BatchHard => Box::new(BatchHard::default()),
-            Self::SemiHard => Box::new(SemiHard::default()),
-        }
+    ///
+    /// # Errors
+    /// [`MiningError`] if `per_class` is 0.
+    pub fn build(self, per_class: usize) -> Result<Box<dyn TripletMiner>, MiningError> {
+        Ok(match self {
+            Self::Random => Box::new(RandomTriplets::new(per_class)?),
+            Self::BatchHard => Box::new(BatchHard::new()),
+            Self::SemiHard => Box::new(SemiHard::new(MARGIN)?),
+        })
     }
 }

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use metric_sampling::{BatchStream, PkSampler, PkStream, ShuffledStream};
+use metric_sampling::{BatchStream, PkSampler, PkStream, RandomBatches, UniformSampler};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Budget, RunConfig};
@@ -108,7 +108,9 @@ impl Plan {
         let miner = config
             .miner
             .filter(|_| phase.loss == LossName::Triplet)
-            .map(|miner| miner.build(per_class));
+            .map(|miner| miner.build(per_class))
+            .transpose()
+            .map_err(|source| RunError::Mining { step: 0, source })?;
         let trainer = TrainerConfig {
             loss: phase.loss,
             embedding_dim: config.embedding_dim,
@@ -135,7 +137,7 @@ fn stream(
         Box::new(PkStream::new(sampler))
     } else {
         let size = (classes * per_class).min(train.len());
-        Box::new(ShuffledStream::new(train.len(), size).map_err(failed)?)
+        Box::new(RandomBatches::new(UniformSampler::new(train.len(), size).map_err(failed)?))
     })
 }
 

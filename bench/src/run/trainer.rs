@@ -201,7 +201,7 @@ impl Trainer {
         let state = path.join("state.json");
         let saved: Saved = read_json(&state)?;
         self.stream
-            .restore(saved.stream)
+            .resume(saved.stream)
             .map_err(|e| RunError::Record { path: state, reason: e.to_string() })?;
         self.progress = saved.progress;
         let learner = self.learner.take().expect("the learner is put back after every step");

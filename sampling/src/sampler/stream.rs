@@ -11,8 +11,16 @@ pub trait BatchStream {
     /// The next batch, as indices of examples. Draws from `rng` only where an epoch begins.
     fn next_batch(&mut self, rng: &mut dyn Rng) -> Vec<usize>;
 
-    /// Where the stream stands; see [`EpochStream::restore`].
+    /// Where the stream stands; see [`resume`](Self::resume).
     fn state(&self) -> StreamState;
+
+    /// Goes on where another stream with the same sampler stood.
+    ///
+    /// # Errors
+    ///
+    /// [`SamplerError::UnknownExample`] or [`SamplerError::EmptyBatch`] if the state is not one of this sampler; the
+    /// stream is then left as it was.
+    fn resume(&mut self, state: StreamState) -> Result<(), SamplerError>;
 
     /// Number of batches in every epoch.
     fn batches_per_epoch(&self) -> usize;
@@ -70,21 +78,11 @@ impl<S: BatchSampler> EpochStream<S> {
     ///
     /// # Errors
     ///
-    /// [`SamplerError::UnknownExample`] or [`SamplerError::EmptyBatch`] if the state is not one of this sampler.
+    /// As [`resume`](BatchStream::resume).
     pub fn restore(sampler: S, state: StreamState) -> Result<Self, SamplerError> {
-        let examples = sampler.examples();
-        if let Some(&index) = state
-            .remaining
-            .iter()
-            .flatten()
-            .find(|&&index| index >= examples)
-        {
-            return Err(SamplerError::UnknownExample { index, examples });
-        }
-        match state.remaining.iter().position(Vec::is_empty) {
-            Some(batch) => Err(SamplerError::EmptyBatch { batch }),
-            None => Ok(Self { sampler, state }),
-        }
+        let mut stream = Self::new(sampler);
+        stream.resume(state)?;
+        Ok(stream)
     }
 
     /// Epochs begun.
@@ -112,6 +110,19 @@ impl<S: BatchSampler> BatchStream for EpochStream<S> {
 
     fn state(&self) -> StreamState {
         self.state.clone()
+    }
+
+    fn resume(&mut self, state: StreamState) -> Result<(), SamplerError> {
+        let examples = self.sampler.examples();
+        let mut given = state.remaining.iter().flatten();
+        if let Some(&index) = given.find(|&&index| index >= examples) {
+            return Err(SamplerError::UnknownExample { index, examples });
+        }
+        if let Some(batch) = state.remaining.iter().position(Vec::is_empty) {
+            return Err(SamplerError::EmptyBatch { batch });
+        }
+        self.state = state;
+        Ok(())
     }
 
     fn batches_per_epoch(&self) -> usize {
