@@ -1,0 +1,97 @@
+//! Distances as small value types over slices.
+
+mod chord;
+mod euclidean;
+mod mahalanobis;
+mod minkowski;
+mod product;
+
+pub use chord::{Angular, Cosine, CosineSimilarity};
+pub use euclidean::{Euclidean, SquaredEuclidean};
+pub use mahalanobis::Mahalanobis;
+pub use minkowski::Minkowski;
+pub use product::InnerProduct;
+
+use crate::Scalar;
+
+/// Dissimilarity of two vectors: smaller is closer, never negative. No triangle inequality is promised.
+///
+/// The types of this crate give finite results for finite vectors wherever the true value is representable.
+pub trait Distance<T: Scalar>: Send + Sync {
+    /// `d(a, b)`.
+    ///
+    /// # Panics
+    ///
+    /// If the slices differ in length.
+    fn distance(&self, a: &[T], b: &[T]) -> T;
+
+    /// A cheaper value with the same order as [`distance`](Self::distance), for comparisons.
+    ///
+    /// # Panics
+    ///
+    /// If the slices differ in length.
+    fn rank(&self, a: &[T], b: &[T]) -> T {
+        self.distance(a, b)
+    }
+
+    /// The distance that belongs to a [`rank`](Self::rank).
+    fn rank_to_distance(&self, rank: T) -> T {
+        rank
+    }
+}
+
+/// A distance that obeys the axioms, as computed and not only on paper.
+///
+/// For all finite vectors:
+/// ```text
+/// d(a, a) = 0                          exactly
+/// d(a, b) = d(b, a)                    to the bit
+/// d(a, c) ≤ d(a, b) + d(b, c)          up to rounding; each type states its bound
+/// ```
+/// Structures that prune by the triangle inequality ask for it, so that others are refused:
+///
+/// ```
+/// use metric_core::{Euclidean, Metric};
+/// fn prune(_: impl Metric<f32>) {}
+/// prune(Euclidean);
+/// ```
+///
+/// ```compile_fail,E0277
+/// use metric_core::{Metric, SquaredEuclidean};
+/// fn prune(_: impl Metric<f32>) {}
+/// prune(SquaredEuclidean);
+/// ```
+pub trait Metric<T: Scalar>: Distance<T> {}
+
+/// Likeness of two vectors: larger is closer, any sign.
+pub trait Similarity<T: Scalar>: Send + Sync {
+    /// `s(a, b)`.
+    ///
+    /// # Panics
+    ///
+    /// If the slices differ in length.
+    fn similarity(&self, a: &[T], b: &[T]) -> T;
+}
+
+impl<T: Scalar, D: Distance<T> + ?Sized> Distance<T> for &D {
+    fn distance(&self, a: &[T], b: &[T]) -> T {
+        (**self).distance(a, b)
+    }
+    fn rank(&self, a: &[T], b: &[T]) -> T {
+        (**self).rank(a, b)
+    }
+    fn rank_to_distance(&self, rank: T) -> T {
+        (**self).rank_to_distance(rank)
+    }
+}
+
+impl<T: Scalar, M: Metric<T> + ?Sized> Metric<T> for &M {}
+
+/// # Panics
+///
+/// If the slices differ in length.
+#[inline]
+#[track_caller]
+fn same_length<T>(a: &[T], b: &[T]) {
+    assert_eq!(a.len(), b.len(), "vectors must have the same length");
+}

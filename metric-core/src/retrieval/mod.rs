@@ -1,0 +1,214 @@
+//! Scores of an embedding: does a query find its own kind, and do classes keep apart?
+
+mod metric;
+mod spread;
+
+pub use metric::RetrievalMetric;
+pub use spread::{ClassSpread, class_spread};
+
+use ndarray::ArrayView2;
+
+use crate::knn::by_rank;
+use crate::rows::Rows;
+use crate::walk::{BLOCK, gather};
+use crate::{Distance, Error, Relevance, Scalar};
+
+/// Ranks that a thread keeps at a time, so that large reference sets make for small blocks of queries.
+const RANKS_KEPT: usize = 1 << 22;
+
+/// Retrieval metrics averaged over the queries that have something to find.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetrievalScores {
+    /// Each metric that was asked for, in that order, with its mean over the scored queries.
+    pub values: Vec<(RetrievalMetric, f64)>,
+    /// Number of queries scored.
+    pub queries: usize,
+    /// Number of queries left out because nothing is relevant to them.
+    pub lone: usize,
+}
+
+impl RetrievalScores {
+    /// The value of a metric, if it was asked for.
+    pub fn get(&self, metric: RetrievalMetric) -> Option<f64> {
+        self.values
+            .iter()
+            .find(|(m, _)| *m == metric)
+            .map(|&(_, value)| value)
+    }
+}
+
+/// Scores rows `[n, dim]` as queries against all other rows; a query never retrieves itself.
+///
+/// Items are ranked by distance, equal ones by index. No list is sorted: the relevant items of a query are, and the
+/// others are counted between them, which is exact and costs `O(n log R)` a query beside its `n` distances. The scores
+/// are the same bits for any number of threads.
+///
+/// # Errors
+///
+/// [`Error::Empty`], [`Error::NonFinite`], [`Error::LabelCount`], [`Error::InvalidParam`] for a recall at 0, and
+/// [`Error::AllLone`] if no query has a relevant item.
+///
+/// # Examples
+///
+/// ```
+/// use metric_core::retrieval::{RetrievalMetric, retrieval_scores};
+/// use metric_core::{Euclidean, Relevance};
+/// use ndarray::array;
+/// let rows = array![[0.0f32], [1.0], [5.0], [5.5]];
+/// let relevance = Relevance::labels(&[7, 7, 7, 9]); // the last is the only one of its class
+/// let scores = retrieval_scores(&Euclidean, rows.view(), &relevance, &[RetrievalMetric::PrecisionAt1])?;
+/// assert_eq!(scores.get(RetrievalMetric::PrecisionAt1), Some(2.0 / 3.0));
+/// assert_eq!((scores.queries, scores.lone), (3, 1));
+/// # Ok::<(), metric_core::Error>(())
+/// ```
+pub fn retrieval_scores<T, D>(
+    distance: &D,
+    rows: ArrayView2<'_, T>,
+    relevance: &Relevance<'_>,
+    metrics: &[RetrievalMetric],
+) -> Result<RetrievalScores, Error>
+where
+    T: Scalar,
+    D: Distance<T> + ?Sized,
+{
+    let rows = Rows::checked("rows", rows)?;
+    scores(
+        distance,
+        (&rows, &rows),
+        relevance,
+        metrics,
+        |row, column| row != column,
+    )
+}
+
+/// Scores queries `[n, dim]` against a separate reference set `[m, dim]`, from which nothing is left out.
+///
+/// Otherwise as [`retrieval_scores`].
+///
+/// # Errors
+///
+/// As [`retrieval_scores`], and [`Error::DimMismatch`].
+pub fn retrieval_scores_against<T, D>(
+    distance: &D,
+    queries: ArrayView2<'_, T>,
+    reference: ArrayView2<'_, T>,
+    relevance: &Relevance<'_>,
+    metrics: &[RetrievalMetric],
+) -> Result<RetrievalScores, Error>
+where
+    T: Scalar,
+    D: Distance<T> + ?Sized,
+{
+    let (queries, reference) = Rows::checked_pair(("queries", queries), ("reference", reference))?;
+    scores(
+        distance,
+        (&queries, &reference),
+        relevance,
+        metrics,
+        |_, _| true,
+    )
+}
+
+fn scores<T, D>(
+    distance: &D,
+    (queries, reference): (&Rows<'_, T>, &Rows<'_, T>),
+    relevance: &Relevance<'_>,
+    metrics: &[RetrievalMetric],
+    admits: impl Fn(usize, usize) -> bool + Sync,
+) -> Result<RetrievalScores, Error>
+where
+    T: Scalar,
+    D: Distance<T> + ?Sized,
+{
+    for (rows, labels) in [
+        (queries.len(), relevance.rows()),
+        (reference.len(), relevance.references()),
+    ] {
+        if rows != labels {
+            return Err(Error::LabelCount { rows, labels });
+        }
+    }
+    if metrics.contains(&RetrievalMetric::RecallAt(0)) {
+        return Err(Error::InvalidParam {
+            name: "recall_at",
+            expected: "at least 1",
+            got: 0.0,
+        });
+    }
+    let first_only = metrics.iter().all(|metric| metric.needs_first_only());
+    let per_query: Vec<Option<Vec<f64>>> = gather(
+        distance,
+        (queries, reference),
+        (RANKS_KEPT / reference.len()).clamp(1, BLOCK),
+        |_| Vec::with_capacity(reference.len()),
+        |kept: &mut Vec<T>, _, _, ranks| kept.extend_from_slice(ranks),
+        |query, ranks| {
+            let is_relevant = |item: usize| relevance.is_relevant(query, item);
+            let items = || {
+                ranks
+                    .iter()
+                    .copied()
+                    .zip(0..)
+                    .filter(|&(_, item)| admits(query, item))
+            };
+            let (count, positions) = relevant_positions(items, is_relevant, first_only)?;
+            Some(
+                metrics
+                    .iter()
+                    .map(|metric| metric.score(count, &positions))
+                    .collect(),
+            )
+        },
+    );
+    let lone = per_query.iter().filter(|scores| scores.is_none()).count();
+    let queries = per_query.len() - lone;
+    if queries == 0 {
+        return Err(Error::AllLone);
+    }
+    let mut sums = vec![0.0; metrics.len()];
+    for scores in per_query.into_iter().flatten() {
+        sums.iter_mut()
+            .zip(scores)
+            .for_each(|(sum, score)| *sum += score);
+    }
+    let values = metrics
+        .iter()
+        .zip(sums)
+        .map(|(&m, sum)| (m, sum / queries as f64))
+        .collect();
+    Ok(RetrievalScores {
+        values,
+        queries,
+        lone,
+    })
+}
+
+/// Number of relevant items and their positions in the ranked list, of all or of the first only.
+/// `None` without a relevant item.
+fn relevant_positions<T: Scalar, I: Iterator<Item = (T, usize)>>(
+    items: impl Fn() -> I,
+    is_relevant: impl Fn(usize) -> bool,
+    first_only: bool,
+) -> Option<(usize, Vec<usize>)> {
+    let mut relevant: Vec<(T, usize)> = items().filter(|&(_, item)| is_relevant(item)).collect();
+    let count = relevant.len();
+    if first_only {
+        relevant = relevant.into_iter().min_by(by_rank).into_iter().collect();
+    } else {
+        relevant.sort_unstable_by(by_rank);
+    }
+    let &(farthest, _) = relevant.last()?;
+    // others[i]: irrelevant items between relevant ones i - 1 and i.
+    let mut others = vec![0; relevant.len() + 1];
+    for item in items() {
+        if item.0.total_cmp(&farthest).is_le() && !is_relevant(item.1) {
+            others[relevant.partition_point(|r| by_rank(r, &item).is_lt())] += 1;
+        }
+    }
+    let mut before = 0;
+    let positions = (1..).zip(&others[..relevant.len()]).map(|(found, others)| {
+        before += others;
+        found + before
+    });
+    Some((count, positions.collect()))
+}
