@@ -107,7 +107,11 @@ impl Rule {
             Precision::F64 => 1e-9,
         };
         let how = if per_entry { entries(case) } else { How::Norm };
-        Self { relative, usual, how }
+        Self {
+            relative,
+            usual,
+            how,
+        }
     }
 
     fn measure(&self, want: &ArrayD<f64>, got: &ArrayD<f64>) -> Result<Worst, String> {
@@ -122,12 +126,7 @@ impl Rule {
         };
         match &self.how {
             How::Norm => {
-                worst.see(
-                    self.relative,
-                    norm(gaps()),
-                    norm(want.iter().copied()),
-                    ABSOLUTE,
-                );
+                worst.see(self, norm(gaps()), norm(want.iter().copied()), ABSOLUTE);
             }
             How::Entries(absolute) => {
                 for (gap, want) in gaps().zip(want) {
@@ -151,7 +150,11 @@ impl Worst {
         // Written so that NaN is not within.
         let within = gap <= rule.relative * size + absolute;
         self.within &= within;
-        let measured = if gap > 0.0 { gap / (size + absolute / rule.usual) } else { 0.0 };
+        let measured = if gap > 0.0 {
+            gap / (size + absolute / rule.usual)
+        } else {
+            0.0
+        };
         let finite = gap.is_finite() && measured.is_finite();
         self.relative = self.relative.max(if finite { measured } else { f64::MAX });
     }

@@ -73,10 +73,11 @@ impl OpReport {
 
 /// One JSON object a line.
 pub fn json_lines(reports: &[OpReport]) -> String {
-    let line = |report| {
-        serde_json::to_string(report).expect("strings, counts and finite numbers are valid JSON")
-    };
-    reports.iter().map(|report| line(report) + "\n").collect()
+    reports.iter().map(|report| json(report) + "\n").collect()
+}
+
+fn json(report: &OpReport) -> String {
+    serde_json::to_string(report).expect("strings, counts and finite numbers are valid JSON")
 }
 
 /// One aligned line per operation, and a sum at the end.

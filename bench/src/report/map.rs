@@ -230,7 +230,11 @@ impl Classes {
                 COLOURS[at],
                 0.9,
             )?;
-            area.draw(&Text::new(name.as_str(), (left + 22, y + LIFT), style.clone()))?;
+            area.draw(&Text::new(
+                name.as_str(),
+                (left + 22, y + LIFT),
+                style.clone(),
+            ))?;
         }
         Ok(())
     }
