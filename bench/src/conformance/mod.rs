@@ -10,6 +10,7 @@ mod case;
 mod compare;
 mod distances;
 mod error;
+mod miners;
 mod ops;
 mod report;
 mod retrieval;
