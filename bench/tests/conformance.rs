@@ -1,5 +1,7 @@
 //! The reference-case runner on suites made up here, and on the real ones where they are at hand.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
+
 use std::path::Path;
 
 use metric_bench::conformance::{
@@ -294,12 +296,12 @@ fn wrong_parameters_and_tensors_are_named_with_their_case() {
 fn known_ops_pass_every_reference_case() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden");
     if !golden.is_dir() {
-        println!("skipped: there is no folder {}", golden.display());
+        eprintln!("skipped: there is no folder {}", golden.display());
         return;
     }
     for precision in [Precision::F32, Precision::F64] {
         let reports = run(&golden, &Filter::default(), precision).unwrap();
-        println!("{precision:?}\n{}", text_lines(&reports));
+        eprintln!("{precision:?}\n{}", text_lines(&reports));
         for report in reports.iter().filter(|report| !report.missing) {
             assert!(report.is_passed(), "{precision:?}: {:#?}", report.reasons);
         }

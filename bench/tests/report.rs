@@ -146,7 +146,7 @@ fn a_gallery_frames_right_and_wrong_and_scales_small_images_sharply() {
     let draw = |kind: usize| -> Vec<u8> {
         (0..28 * 28)
             .map(|i| {
-                let (x, y) = ((i % 28) as i32 - 14, (i / 28) as i32 - 14);
+                let (x, y): (i32, i32) = (i % 28 - 14, i / 28 - 14);
                 match kind % 3 {
                     0 => u8::from(x * x + y * y < 90) * 255,
                     1 => u8::from(x.abs() < 5) * 220,

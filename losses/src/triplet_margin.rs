@@ -72,7 +72,8 @@ impl TripletMarginLossConfig {
 /// Deviates from the paper: `d` is not squared by default, the mean runs over triplets that still
 /// cost something, and embeddings are used as given.
 ///
-/// Cost: [`forward`](Self::forward) `O(n³)` time and memory; [`forward_mined`](Self::forward_mined)
+/// Cost: [`forward`](Self::forward) `O(n² · dim + p · n)` time and `O(p · n)` memory for `p` positive
+/// pairs, whose number is read back from the device; [`forward_mined`](Self::forward_mined)
 /// `O(t · dim)` for `t` triplets.
 ///
 /// ```
@@ -162,6 +163,9 @@ impl TripletMarginLoss {
         self.reducer.reduce(losses, all)
     }
 
+    /// Every positive pair against every negative of its anchor, `[pairs, m]`: with `K` examples a
+    /// class that is `m / K` times less than all combinations of three.
+    ///
     /// `distances` is rows x references, `among` references x references.
     fn reduce_all(
         &self,
@@ -169,25 +173,21 @@ impl TripletMarginLoss {
         among: Option<Tensor<2>>,
         masks: PairMasks,
     ) -> Tensor<1> {
-        let to_positive = distances.clone().unsqueeze_dim::<3>(2); // [n, m, 1]
-        let to_negative = distances.unsqueeze_dim::<3>(1); // [n, 1, m]
-        let gaps = match among {
-            None => to_positive - to_negative,
-            Some(among) => {
-                let [n, m, _] = to_positive.dims();
-                let nearer = to_negative
-                    .expand([n, m, m])
-                    .min_pair(among.unsqueeze_dim::<3>(0).expand([n, m, m]));
-                to_positive - nearer
-            }
+        let pairs = masks.positive.argwhere(); // [pairs, 2]
+        let [count, _] = pairs.dims();
+        if count == 0 {
+            return zero_on_graph(distances);
+        }
+        let column = |at| pairs.clone().narrow(1, at, 1);
+        let (anchors, positives) = (column(0).reshape([count]), column(1));
+        let rows = distances.select(0, anchors.clone());
+        let to_positive = rows.clone().gather(1, positives.clone()); // [pairs, 1]
+        let to_negative = match among {
+            None => rows,
+            Some(among) => rows.min_pair(among.select(0, positives.reshape([count]))),
         };
-        let [n, m, _] = gaps.dims();
-        let valid = masks
-            .positive
-            .unsqueeze_dim::<3>(2)
-            .expand([n, m, m])
-            .bool_and(masks.negative.unsqueeze_dim::<3>(1).expand([n, m, m]));
-        self.reducer.reduce(self.terms(gaps + self.margin), valid)
+        let valid = masks.negative.select(0, anchors);
+        self.reducer.reduce(self.terms(to_positive - to_negative + self.margin), valid)
     }
 
     fn terms<const D: usize>(&self, gaps: Tensor<D>) -> Tensor<D> {

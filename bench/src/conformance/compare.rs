@@ -73,6 +73,8 @@ pub(super) fn compare(
 /// How a tensor of numbers is measured.
 struct Rule {
     relative: f64,
+    /// The relative part in single precision without exceptions: the scale that errors are reported on.
+    usual: f64,
     how: How,
 }
 
@@ -93,19 +95,23 @@ struct Worst {
 impl Rule {
     fn of(suite: &str, case: &Case, name: &str, precision: Precision) -> Self {
         let per_entry = name == "distances";
-        let single = if per_entry || name == "loss" {
+        let usual = if per_entry || name == "loss" {
             1e-4
         } else {
             1e-3
         };
         let relative = match precision {
-            Precision::F32 => case.rtol().unwrap_or(single),
-            Precision::F64 if suite == "views" => case.rtol().unwrap_or(single),
+            Precision::F32 => case.rtol().unwrap_or(usual),
+            Precision::F64 if suite == "views" => case.rtol().unwrap_or(usual),
             Precision::F64 if matches!(case.op(), "histogram" | "margin") => 1e-5,
             Precision::F64 => 1e-9,
         };
         let how = if per_entry { entries(case) } else { How::Norm };
-        Self { relative, how }
+        Self {
+            relative,
+            usual,
+            how,
+        }
     }
 
     fn measure(&self, want: &ArrayD<f64>, got: &ArrayD<f64>) -> Result<Worst, String> {
@@ -120,21 +126,16 @@ impl Rule {
         };
         match &self.how {
             How::Norm => {
-                worst.see(
-                    self.relative,
-                    norm(gaps()),
-                    norm(want.iter().copied()),
-                    ABSOLUTE,
-                );
+                worst.see(self, norm(gaps()), norm(want.iter().copied()), ABSOLUTE);
             }
             How::Entries(absolute) => {
                 for (gap, want) in gaps().zip(want) {
-                    worst.see(self.relative, gap, want.abs(), *absolute);
+                    worst.see(self, gap, want.abs(), *absolute);
                 }
             }
             How::Products(absolute) => {
                 for ((gap, want), absolute) in gaps().zip(want).zip(absolute) {
-                    worst.see(self.relative, gap, want.abs(), *absolute);
+                    worst.see(self, gap, want.abs(), *absolute);
                 }
             }
         }
@@ -143,14 +144,14 @@ impl Rule {
 }
 
 impl Worst {
-    /// Is `gap <= relative * size + absolute`, and how large is it on the scale of `relative`?
-    fn see(&mut self, relative: f64, gap: f64, size: f64, absolute: f64) {
-        let allowed = relative * size + absolute;
+    /// Is `gap <= relative * size + absolute`, and what is it relative to the size? Sizes so small that the absolute
+    /// part decides count as the size where it starts to, or noise around 0 would look like a large error.
+    fn see(&mut self, rule: &Rule, gap: f64, size: f64, absolute: f64) {
         // Written so that NaN is not within.
-        let within = gap <= allowed;
+        let within = gap <= rule.relative * size + absolute;
         self.within &= within;
         let measured = if gap > 0.0 {
-            relative * gap / allowed
+            gap / (size + absolute / rule.usual)
         } else {
             0.0
         };

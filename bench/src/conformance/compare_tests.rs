@@ -96,7 +96,7 @@ fn gradients_are_measured_by_their_norm_and_kept_apart() {
     let off = |by: f64| Outputs::new().with("grad_embeddings", &array![[3.0, by], [0.0, 4.0]]);
     let verdict = compare("losses", &case, &off(4.9e-3), Precision::F32);
     assert!(verdict.faults.is_empty());
-    // 1e-3 * 4.9e-3 / (5e-3 + 1e-6) = 9.798e-4.
+    // 4.9e-3 / (5 + 1e-6 / 1e-3) = 9.798e-4.
     assert!((verdict.worst_gradient - 9.798e-4).abs() < 1e-7 && verdict.worst_value <= 0.0);
     assert!(!passes("losses", &case, &off(5.1e-3)));
     assert!(!passes(

@@ -11,6 +11,7 @@ mod compare;
 mod distances;
 mod error;
 mod losses;
+mod miners;
 mod ops;
 mod report;
 mod retrieval;

@@ -1,6 +1,6 @@
 //! The table from names to functions.
 
-use super::{Case, CaseError, Outputs, Precision, distances, losses, retrieval};
+use super::{Case, CaseError, Outputs, Precision, distances, losses, miners, retrieval};
 
 /// Computes a case.
 pub type RunCase = fn(&Case) -> Result<Outputs, CaseError>;
@@ -19,6 +19,15 @@ pub struct Op {
 }
 
 impl Op {
+    pub(super) const fn single(suite: &'static str, name: &'static str, single: RunCase) -> Self {
+        Self {
+            suite,
+            name,
+            single,
+            double: None,
+        }
+    }
+
     pub(super) const fn generic(
         suite: &'static str,
         name: &'static str,
@@ -44,5 +53,11 @@ impl Op {
 
 /// Every operation that this workspace has.
 pub fn known_ops() -> Vec<Op> {
-    [distances::OPS, losses::OPS, retrieval::OPS].concat()
+    [
+        distances::OPS,
+        losses::OPS,
+        miners::OPS,
+        retrieval::OPS,
+    ]
+    .concat()
 }

@@ -15,9 +15,9 @@ pub struct OpReport {
     pub cases: usize,
     /// How many of them agree with the reference.
     pub passed: usize,
-    /// Largest relative error of a value: error over `|wanted| + absolute part / relative part` of the tolerance, so
-    /// that a case passes if it stays below its relative tolerance. 0 if nothing was compared; the largest finite
-    /// number for an error without measure (NaN, or any error where the reference is exactly 0).
+    /// Largest relative error of a value: error over `|wanted| + a / r`, where `a` and `r` are the absolute and the
+    /// relative part of the tolerance in single precision. 0 if nothing was compared; the largest finite number for
+    /// an error without measure (NaN, or any error where the tolerance has no absolute part and the reference is 0).
     pub worst_value: f64,
     /// The same for gradients.
     pub worst_gradient: f64,
@@ -73,10 +73,11 @@ impl OpReport {
 
 /// One JSON object a line.
 pub fn json_lines(reports: &[OpReport]) -> String {
-    let line = |report| {
-        serde_json::to_string(report).expect("strings, counts and finite numbers are valid JSON")
-    };
-    reports.iter().map(|report| line(report) + "\n").collect()
+    reports.iter().map(|report| json(report) + "\n").collect()
+}
+
+fn json(report: &OpReport) -> String {
+    serde_json::to_string(report).expect("strings, counts and finite numbers are valid JSON")
 }
 
 /// One aligned line per operation, and a sum at the end.

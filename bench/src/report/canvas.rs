@@ -20,7 +20,12 @@ const FONT: &str = "ubuntu-light";
 
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x26, 0x2b);
 pub(super) const MUTED: RGBColor = RGBColor(0x5b, 0x63, 0x6d);
+/// Background.
+pub(super) const PAPER: RGBColor = WHITE;
 pub(super) const FAINT: RGBColor = RGBColor(0xd9, 0xdd, 0xe2);
+
+/// How far below a mark's centre text must be placed to look level with it: letters sit high in their box.
+pub(super) const LIFT: i32 = 4;
 
 pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 pub(super) type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -104,6 +109,8 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// Text in the report's one font.
+///
+/// Its spaces are narrow: use [`spaced`] for headings.
 pub(super) fn text(size: u32, colour: &'static RGBColor, across: HPos) -> TextStyle<'static> {
     static REGISTERED: OnceLock<()> = OnceLock::new();
     REGISTERED.get_or_init(|| {
@@ -113,6 +120,11 @@ pub(super) fn text(size: u32, colour: &'static RGBColor, across: HPos) -> TextSt
     TextStyle::from((FONT, size).into_font())
         .color(colour)
         .pos(Pos::new(across, VPos::Center))
+}
+
+/// The same words further apart.
+pub(super) fn spaced(words: &str) -> String {
+    words.replace(' ', "  ")
 }
 
 /// A round dot with a soft edge, at a place between pixels.
@@ -137,6 +149,3 @@ pub(super) fn dot(
     }
     Ok(())
 }
-
-/// White, for callers that draw over something.
-pub(super) const PAPER: RGBColor = WHITE;

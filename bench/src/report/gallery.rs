@@ -9,7 +9,7 @@ use plotters::style::text_anchor::HPos;
 use plotters::style::{Color, RGBColor};
 
 use super::ReportError;
-use super::canvas::{Area, Canvas, FAINT, Fault, INK, MUTED, PAPER, text};
+use super::canvas::{Area, Canvas, FAINT, Fault, INK, LIFT, MUTED, PAPER, spaced, text};
 
 /// A picture of the data set: one byte a value, `[channels, height, width]`.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +88,7 @@ pub fn draw_gallery<'a>(
     }
     canvas.paint(|area| {
         let at = (MARGIN, MARGIN / 2 + heading / 2);
-        area.draw(&Text::new(title, at, text(28, &INK, HPos::Left)))?;
+        area.draw(&Text::new(spaced(title), at, text(28, &INK, HPos::Left)))?;
         let middle = top - HEADER / 2;
         area.draw(&Text::new(
             "query",
@@ -208,7 +208,7 @@ fn draw_key(area: &Area<'_>, y: i32) -> Result<(), Fault> {
             [(x, y - 7), (x + 14, y + 7)],
             colour.stroke_width(3),
         ))?;
-        area.draw(&Text::new(meaning, (x + 24, y), style.clone()))?;
+        area.draw(&Text::new(meaning, (x + 24, y + LIFT), style.clone()))?;
         x += 24 + style.font.box_size(meaning)?.0 as i32 + 28;
     }
     Ok(())

@@ -9,7 +9,7 @@ use plotters::style::text_anchor::HPos;
 use plotters::style::{Color, RGBColor};
 
 use super::ReportError;
-use super::canvas::{Area, Canvas, FAINT, Fault, INK, MUTED, dot, text};
+use super::canvas::{Area, Canvas, FAINT, Fault, INK, LIFT, MUTED, dot, spaced, text};
 
 /// One scatter plot of a map.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,7 @@ pub fn draw_map(
     canvas.paint(|area| {
         for (at, panel) in panels.iter().enumerate() {
             let left = MARGIN + at as i32 * (SIDE + MARGIN);
-            let title = classes.title(panel.title);
+            let title = spaced(&classes.title(panel.title));
             let middle = (left + SIDE / 2, TITLE / 2 + 4);
             area.draw(&Text::new(title, middle, text(30, &INK, HPos::Center)))?;
             draw_panel(area, (left, TITLE), panel, &drawn, |row| {
@@ -159,7 +159,7 @@ fn draw_panel(
     let centre = (f64::from(left) + side / 2.0, f64::from(top) + side / 2.0);
     let middle = ((low.0 + high.0) / 2.0, (low.1 + high.1) / 2.0);
     // Few points can be large; many must leave room for each other.
-    let radius = (60.0 / (points.len() as f64).sqrt()).clamp(2.6, 5.0);
+    let radius = (60.0 / (points.len() as f64).sqrt()).clamp(3.0, 5.0);
     let opacity = if points.len() > 500 { 0.55 } else { 0.75 };
     for &(row, x, y) in &points {
         let at = (
@@ -230,7 +230,11 @@ impl Classes {
                 COLOURS[at],
                 0.9,
             )?;
-            area.draw(&Text::new(name.as_str(), (left + 22, y), style.clone()))?;
+            area.draw(&Text::new(
+                name.as_str(),
+                (left + 22, y + LIFT),
+                style.clone(),
+            ))?;
         }
         Ok(())
     }
