@@ -236,6 +236,10 @@ fn near_duplicates_far_from_the_origin_do_not_cancel() {
 fn an_inner_product_that_fits_survives_terms_that_do_not() {
     let (a, b) = ([1e30f32, 1e30, 1.0], [1e30f32, -1e30, 7.0]);
     assert_eq!(InnerProduct.similarity(&a, &b), 7.0);
+    assert_eq!(
+        InnerProduct.similarity(&[1e19f32; 3], &[3e19, 3e19, -3e19]),
+        1e19 * 3e19
+    );
     let (a, b) = ([1e300f64, 1e300, 1e10], [1e300f64, -1e300, 0.0]);
     assert_eq!(InnerProduct.similarity(&a, &b), 0.0);
 }

@@ -144,6 +144,9 @@ fn precisions_must_be_symmetric_and_positive_definite() {
     assert_eq!(refusal(array![[1.0, 0.0], [0.0, -1.0]]), refused);
     assert_eq!(refusal(array![[1.0, 2.0], [2.0, 1.0]]), refused);
     assert_eq!(refusal(array![[1.0, 1.0], [1.0, 1.0]]), refused);
+    // Rank one, but rounding leaves the second pivot a positive rest.
+    let (a, b) = (0.1, 0.7);
+    assert_eq!(refusal(array![[a * a, a * b], [a * b, b * b]]), refused);
     // Rounding across the diagonal is let through.
     let nearly = array![[1.0f32, 0.5], [0.500_01, 1.0]];
     assert!(Mahalanobis::from_precision(nearly.view()).is_ok());

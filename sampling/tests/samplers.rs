@@ -131,6 +131,14 @@ fn epochs_differ_and_are_counted() {
 }
 
 #[test]
+fn the_smaller_batch_comes_last() {
+    let mut stream = RandomBatches::new(UniformSampler::new(10, 4).unwrap());
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let sizes: Vec<usize> = (0..6).map(|_| stream.next_batch(&mut rng).len()).collect();
+    assert_eq!(sizes, [4, 4, 2, 4, 4, 2]);
+}
+
+#[test]
 fn balanced_classes_need_no_extra_draws() {
     let labels: Vec<u32> = (0..120).map(|i| i % 10).collect();
     let sampler = PkSampler::new(&labels, 5, 4).unwrap();
