@@ -1,1 +1,24 @@
-//! x
+//! Learning without labels: the parts that self-supervised methods are built from.
+//!
+//! The first of them is the momentum encoder (mean teacher), [`momentum_update`], with the
+//! momentum schedule [`cosine_momentum`]. Losses are in `metric-losses`.
+//!
+//! ```
+//! use burn::nn::LinearConfig;
+//! use burn::module::Module;
+//! use burn::tensor::Device;
+//! use metric_ssl::{MomentumError, cosine_momentum, momentum_update, teacher_of};
+//!
+//! let student = LinearConfig::new(8, 4).init(&Device::flex().autodiff());
+//! let mut teacher = teacher_of(&student);
+//! for step in 0..10 {
+//!     // ... an optimizer step on the student ...
+//!     teacher = momentum_update(teacher, &student, cosine_momentum(0.99, step, 10))?;
+//! }
+//! assert!(!teacher.weight.val().is_require_grad());
+//! # Ok::<(), MomentumError>(())
+//! ```
+
+mod momentum;
+
+pub use momentum::{MomentumError, cosine_momentum, momentum_update, teacher_of};
