@@ -9,3 +9,8 @@ pub mod encoder;
 pub mod export;
 pub mod report;
 pub mod run;
+
+/// The programs of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
