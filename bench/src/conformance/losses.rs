@@ -65,6 +65,24 @@ impl Inputs {
         Ok(Tensor::from_data(TensorData::new(labels, [count]), &self.device))
     }
 
+    /// A loss over pairs of the batch, or of the batch and a reference set if the case has one.
+    fn pairwise(
+        mut self,
+        case: &Case,
+        distance: &NamedDistance,
+        loss: impl Fn(Tensor<2>, Tensor<1, Int>, Option<(Tensor<2>, Tensor<1, Int>)>) -> Tensor<1>,
+    ) -> Result<Outputs, CaseError> {
+        let rows = distance.prepare(self.tracked(case, "embeddings")?);
+        let labels = self.labels(case, "labels")?;
+        let reference = if case.has("ref_embeddings") {
+            let reference = distance.prepare(self.tracked(case, "ref_embeddings")?);
+            Some((reference, self.labels(case, "ref_labels")?))
+        } else {
+            None
+        };
+        Ok(self.outputs(loss(rows, labels, reference)))
+    }
+
     /// The loss and every gradient.
     fn outputs(self, loss: Tensor<1>) -> Outputs {
         let value = download(loss.clone().inner().reshape([1, 1]))[[0, 0]];
@@ -157,27 +175,22 @@ fn reducer(case: &Case) -> Result<Reducer, CaseError> {
 
 fn contrastive<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     let distance = NamedDistance::of(case)?;
-    let mut inputs = Inputs::new::<T>();
+    let inputs = Inputs::new::<T>();
     let loss = ContrastiveLossConfig::new()
         .with_pos_margin(distance.threshold(case.f64_param("pos_margin")?))
         .with_neg_margin(distance.threshold(case.f64_param("neg_margin")?))
         .with_distance(distance.distance)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let rows = distance.prepare(inputs.tracked(case, "embeddings")?);
-    let labels = inputs.labels(case, "labels")?;
-    let value = if case.has("ref_embeddings") {
-        let reference = distance.prepare(inputs.tracked(case, "ref_embeddings")?);
-        loss.forward_against(rows, labels, reference, inputs.labels(case, "ref_labels")?)
-    } else {
-        loss.forward(rows, labels)
-    };
-    Ok(inputs.outputs(value))
+    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
+        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
+        None => loss.forward(rows, labels),
+    })
 }
 
 fn triplet_margin<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     let distance = NamedDistance::of(case)?;
-    let mut inputs = Inputs::new::<T>();
+    let inputs = Inputs::new::<T>();
     let loss = TripletMarginLossConfig::new()
         .with_margin(case.f64_param("margin")?)
         .with_swap(case.bool_param("swap")?)
@@ -185,15 +198,10 @@ fn triplet_margin<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_distance(distance.distance)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let rows = distance.prepare(inputs.tracked(case, "embeddings")?);
-    let labels = inputs.labels(case, "labels")?;
-    let value = if case.has("ref_embeddings") {
-        let reference = distance.prepare(inputs.tracked(case, "ref_embeddings")?);
-        loss.forward_against(rows, labels, reference, inputs.labels(case, "ref_labels")?)
-    } else {
-        loss.forward(rows, labels)
-    };
-    Ok(inputs.outputs(value))
+    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
+        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
+        None => loss.forward(rows, labels),
+    })
 }
 
 fn center<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
