@@ -41,7 +41,9 @@ pub fn write_embeddings(
 fn label_table(examples: &Examples) -> Result<Vec<u8>, RunError> {
     let failed = |e: &dyn std::fmt::Display| RunError::Invalid(format!("table of labels: {e}"));
     let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(["id", "label"]).map_err(|e| failed(&e))?;
+    table
+        .write_record(["id", "label"])
+        .map_err(|e| failed(&e))?;
     for (id, &label) in examples.ids().iter().zip(examples.labels()) {
         let name = &examples.class_names()[label as usize];
         table.write_record([id, name]).map_err(|e| failed(&e))?;
@@ -52,8 +54,11 @@ fn label_table(examples: &Examples) -> Result<Vec<u8>, RunError> {
 fn safetensors(rows: ArrayView2<'_, f32>, examples: &Examples) -> Result<Vec<u8>, RunError> {
     let failed = |e: &dyn std::fmt::Display| RunError::Invalid(format!("safetensors: {e}"));
     let values: Vec<u8> = rows.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let labels: Vec<u8> =
-        examples.labels().iter().flat_map(|&label| i64::from(label).to_le_bytes()).collect();
+    let labels: Vec<u8> = examples
+        .labels()
+        .iter()
+        .flat_map(|&label| i64::from(label).to_le_bytes())
+        .collect();
     let tensors = [
         (
             "embeddings",

@@ -1,5 +1,8 @@
 //! `metric`: learn a metric space from labelled examples, judge it, use it.
-#![expect(clippy::print_stdout, reason = "a program's results go to standard output")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a program's results go to standard output"
+)]
 
 mod cli;
 

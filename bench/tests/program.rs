@@ -1,4 +1,9 @@
 //! The program `metric` as a user runs it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and some numbers are exact"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,15 +73,28 @@ fn a_run_leaves_scores_models_and_pictures_and_its_model_is_judged_and_used() {
     for row in ["raw pixels", "softmax features", "learned metric"] {
         assert!(printed.contains(row), "{printed}");
     }
-    for file in ["config.json", "metrics.json", "model.bpk", "baseline.bpk", "map.png"] {
+    for file in [
+        "config.json",
+        "metrics.json",
+        "model.bpk",
+        "baseline.bpk",
+        "map.png",
+    ] {
         assert!(out.join(file).exists(), "{file}");
     }
     let gallery = image::open(out.join("gallery.png")).unwrap();
     assert!(gallery.width() > 300 && gallery.height() > 300);
-    assert!(!out.join("checkpoint").exists(), "a finished run keeps no checkpoint");
+    assert!(
+        !out.join("checkpoint").exists(),
+        "a finished run keeps no checkpoint"
+    );
 
     let scores = json(&succeed(metric().arg("evaluate").arg(&out).arg("--json")));
-    assert_eq!(scores[1]["map_at_r"], metrics(&out)[2]["map_at_r"], "judged again, the same");
+    assert_eq!(
+        scores[1]["map_at_r"],
+        metrics(&out)[2]["map_at_r"],
+        "judged again, the same"
+    );
 
     // Embeddings and labels come back in as features.
     let npy = dir.path().join("features.npy");
@@ -84,13 +102,28 @@ fn a_run_leaves_scores_models_and_pictures_and_its_model_is_judged_and_used() {
     let again = dir.path().join("again");
     let labels = npy.with_extension("labels.csv");
     let mut command = metric();
-    command.args(["train", "--steps", "5", "--no-baseline"]).arg("--data").arg(&npy);
-    let printed =
-        succeed(command.arg("--labels").arg(&labels).arg("--out").arg(&again));
+    command
+        .args(["train", "--steps", "5", "--no-baseline"])
+        .arg("--data")
+        .arg(&npy);
+    let printed = succeed(
+        command
+            .arg("--labels")
+            .arg(&labels)
+            .arg("--out")
+            .arg(&again),
+    );
     assert!(printed.contains("given features"), "{printed}");
 
     let tensors = dir.path().join("embeddings.safetensors");
-    succeed(metric().arg("embed").arg(&out).args(["--part", "train"]).arg("--out").arg(&tensors));
+    succeed(
+        metric()
+            .arg("embed")
+            .arg(&out)
+            .args(["--part", "train"])
+            .arg("--out")
+            .arg(&tensors),
+    );
     let bytes = fs::read(&tensors).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(tensors.tensor("embeddings").unwrap().shape(), [1258, 16]);
@@ -103,7 +136,14 @@ fn a_run_leaves_scores_models_and_pictures_and_its_model_is_judged_and_used() {
 #[test]
 fn every_loss_learns_something_in_a_few_steps() {
     let dir = TempDir::new().unwrap();
-    for loss in ["softmax", "normalized-softmax", "contrastive", "triplet", "center", "arcface"] {
+    for loss in [
+        "softmax",
+        "normalized-softmax",
+        "contrastive",
+        "triplet",
+        "center",
+        "arcface",
+    ] {
         let out = dir.path().join(loss);
         succeed(short(&out).args(["--loss", loss, "--no-baseline"]));
         let scores = metrics(&out);
@@ -121,18 +161,27 @@ fn seeds_repeat_and_the_same_seed_gives_the_same_bits() {
     assert!(printed.contains('±'), "{printed}");
     let second = metrics(&one.join("seed-2"));
     assert_ne!(metrics(&one.join("seed-1")), second);
-    succeed(short(&two).args(["--seed", "2", "--no-baseline"]).env("RAYON_NUM_THREADS", "5"));
+    succeed(
+        short(&two)
+            .args(["--seed", "2", "--no-baseline"])
+            .env("RAYON_NUM_THREADS", "5"),
+    );
     assert_eq!(metrics(&two), second, "also with another number of threads");
 }
 
 /// Starts a run that saves after every step, and kills it once the checkpoint `name` is there.
 fn kill_at(command: &mut Command, out: &Path, name: &str) {
-    command.args(["--checkpoint-seconds", "0"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(["--checkpoint-seconds", "0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut child = command.spawn().expect("the program starts");
     let awaited = out.join("checkpoint").join(name);
     let (phase, step) = name.split_once('-').unwrap();
     let reached = || {
-        let Ok(entries) = fs::read_dir(out.join("checkpoint")) else { return false };
+        let Ok(entries) = fs::read_dir(out.join("checkpoint")) else {
+            return false;
+        };
         entries.flatten().any(|entry| {
             let found = entry.file_name().into_string().unwrap_or_default();
             found.split_once('-').is_some_and(|(p, s)| {
@@ -142,9 +191,15 @@ fn kill_at(command: &mut Command, out: &Path, name: &str) {
     };
     let started = Instant::now();
     while !reached() {
-        assert!(started.elapsed() < Duration::from_secs(120), "{awaited:?} never came");
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "{awaited:?} never came"
+        );
         let ended = child.try_wait().unwrap();
-        assert!(ended.is_none(), "the run ended before it was killed: {ended:?}");
+        assert!(
+            ended.is_none(),
+            "the run ended before it was killed: {ended:?}"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
     // SIGKILL on Unix.
@@ -169,7 +224,11 @@ fn a_killed_run_resumes_to_the_same_bits_as_one_never_interrupted() {
         // Once while the baseline is in training, once while the metric is.
         kill_at(&mut with_options(&killed), &killed, "0-5");
         assert!(!killed.join("metrics.json").exists());
-        kill_at(metric().args(["train", "--resume"]).arg(&killed), &killed, "1-11");
+        kill_at(
+            metric().args(["train", "--resume"]).arg(&killed),
+            &killed,
+            "1-11",
+        );
         succeed(metric().args(["train", "--resume"]).arg(&killed));
         assert_eq!(metrics(&whole), metrics(&killed), "{loss}");
         assert_eq!(embeddings(&whole), embeddings(&killed), "{loss}");
@@ -187,12 +246,22 @@ fn an_interrupt_leaves_a_checkpoint_that_resumes() {
         command
     };
     succeed(&mut long(&whole));
-    let mut child = long(&stopped).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = long(&stopped)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     while !stopped.join("plan.json").exists() {
         std::thread::sleep(Duration::from_millis(1));
     }
     let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130));
     assert_eq!(fs::read_dir(stopped.join("checkpoint")).unwrap().count(), 1);
@@ -204,8 +273,12 @@ fn an_interrupt_leaves_a_checkpoint_that_resumes() {
 /// and their table.
 fn wardrobe(dir: &Path) -> PathBuf {
     let styles = ["striped", "hooped", "spotted"];
-    let brands =
-        [("Rossi", [200, 40, 40]), ("Vert", [40, 180, 60]), ("Bleu", [40, 70, 210]), ("Gris", [120, 120, 120])];
+    let brands = [
+        ("Rossi", [200, 40, 40]),
+        ("Vert", [40, 180, 60]),
+        ("Bleu", [40, 70, 210]),
+        ("Gris", [120, 120, 120]),
+    ];
     let mut table = String::from("file,style,brand\n");
     fs::create_dir_all(dir.join("photos")).unwrap();
     for i in 0..60u32 {
@@ -217,7 +290,11 @@ fn wardrobe(dir: &Path) -> PathBuf {
                 1 => (y + shift) / 3 % 2 == 0,
                 _ => (x as i32 - 12).pow(2) + (y as i32 - 12).pow(2) < 60 + 8 * shift as i32,
             };
-            if lit { Rgb(colour) } else { Rgb(colour.map(|c: u8| c / 4 + (i % 7) as u8)) }
+            if lit {
+                Rgb(colour)
+            } else {
+                Rgb(colour.map(|c: u8| c / 4 + (i % 7) as u8))
+            }
         });
         let name = format!("photos/{i:02}.png");
         picture.save(dir.join(&name)).unwrap();
@@ -265,17 +342,32 @@ fn faults_of_a_table_are_one_line_and_leave_nothing() {
         error
     };
     let error = refused(&table, "colour");
-    assert!(error.contains("colour") && error.contains("style, brand"), "{error}");
+    assert!(
+        error.contains("colour") && error.contains("style, brand"),
+        "{error}"
+    );
 
     let text = fs::read_to_string(&table).unwrap();
     let missing = dir.path().join("missing.csv");
-    fs::write(&missing, text.replace("photos/07.png", "photos/nowhere.png")).unwrap();
+    fs::write(
+        &missing,
+        text.replace("photos/07.png", "photos/nowhere.png"),
+    )
+    .unwrap();
     let error = refused(&missing, "style");
-    assert!(error.contains("nowhere.png") && error.contains("missing.csv"), "{error}");
+    assert!(
+        error.contains("nowhere.png") && error.contains("missing.csv"),
+        "{error}"
+    );
 
     let one = dir.path().join("one.csv");
-    fs::write(&one, text.replace("striped", "plain").replace("hooped", "plain").replace("spotted", "plain"))
-        .unwrap();
+    fs::write(
+        &one,
+        text.replace("striped", "plain")
+            .replace("hooped", "plain")
+            .replace("spotted", "plain"),
+    )
+    .unwrap();
     let error = refused(&one, "style");
     assert!(error.contains("plain"), "{error}");
 
@@ -294,8 +386,16 @@ fn faults_of_options_and_folders_are_one_line() {
     assert!(error.contains("no config.json"), "{error}");
     let error = refuse(metric().arg("evaluate").arg(&nowhere));
     assert!(error.contains("no config.json"), "{error}");
-    let error = refuse(metric().args(["train", "--data", "fashoin-mnist"]).arg("--out").arg(&nowhere));
-    assert!(error.contains("fashoin-mnist") && error.contains("fashion-mnist"), "{error}");
+    let error = refuse(
+        metric()
+            .args(["train", "--data", "fashoin-mnist"])
+            .arg("--out")
+            .arg(&nowhere),
+    );
+    assert!(
+        error.contains("fashoin-mnist") && error.contains("fashion-mnist"),
+        "{error}"
+    );
     let error = refuse(short(&nowhere).args(["--loss", "arcface", "--miner", "batch-hard"]));
     assert!(error.contains("--loss triplet"), "{error}");
     let error = refuse(short(&nowhere).args(["--learning-rate", "0"]));
@@ -310,9 +410,14 @@ fn a_damaged_checkpoint_is_named_and_does_not_crash() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("run");
     kill_at(&mut short(&out), &out, "0-3");
-    let checkpoint =
-        fs::read_dir(out.join("checkpoint")).unwrap().flatten().map(|entry| entry.path());
-    let checkpoint = checkpoint.filter(|path| !path.ends_with("partial")).max().unwrap();
+    let checkpoint = fs::read_dir(out.join("checkpoint"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    let checkpoint = checkpoint
+        .filter(|path| !path.ends_with("partial"))
+        .max()
+        .unwrap();
     let whole = fs::read(checkpoint.join("learner.bpk")).unwrap();
     fs::write(checkpoint.join("learner.bpk"), &whole[..whole.len() / 2]).unwrap();
     let error = refuse(metric().args(["train", "--resume"]).arg(&out));

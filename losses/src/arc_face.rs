@@ -36,7 +36,12 @@ impl ArcFaceLossConfig {
         ConfigError::check_size("num_classes", self.num_classes)?;
         ConfigError::check_size("embedding_size", self.embedding_size)?;
         let in_range = (0.0..=std::f64::consts::PI).contains(&self.margin);
-        ConfigError::check(in_range, "margin", "an angle in radians from 0 to pi", self.margin)?;
+        ConfigError::check(
+            in_range,
+            "margin",
+            "an angle in radians from 0 to pi",
+            self.margin,
+        )?;
         ConfigError::check_positive("scale", self.scale)?;
         self.reducer.validate()
     }

@@ -25,7 +25,12 @@ impl CenterLossConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         ConfigError::check_size("num_classes", self.num_classes)?;
         ConfigError::check_size("embedding_size", self.embedding_size)?;
-        ConfigError::check((0.0..=1.0).contains(&self.alpha), "alpha", "from 0 to 1", self.alpha)
+        ConfigError::check(
+            (0.0..=1.0).contains(&self.alpha),
+            "alpha",
+            "from 0 to 1",
+            self.alpha,
+        )
     }
 
     /// The loss, with every centre at the origin.
@@ -118,7 +123,9 @@ impl CenterLoss {
     /// # Shapes
     /// - `centers`: `[num_classes, dim]`
     pub fn with_centers(mut self, centers: Tensor<2>) -> Self {
-        self.centers = self.centers.map(|_| centers.detach().set_require_grad(false));
+        self.centers = self
+            .centers
+            .map(|_| centers.detach().set_require_grad(false));
         self
     }
 

@@ -133,11 +133,16 @@ impl ContrastiveLoss {
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let positive = self.hinge(distances.clone() - self.pos_margin);
         let negative = self.hinge(-distances + self.neg_margin);
-        self.reducer.reduce(positive, masks.positive) + self.reducer.reduce(negative, masks.negative)
+        self.reducer.reduce(positive, masks.positive)
+            + self.reducer.reduce(negative, masks.negative)
     }
 
     fn hinge(&self, gap: Tensor<2>) -> Tensor<2> {
         let hinge = gap.clamp_min(0.0);
-        if self.squared { hinge.square() * 0.5 } else { hinge }
+        if self.squared {
+            hinge.square() * 0.5
+        } else {
+            hinge
+        }
     }
 }

@@ -123,8 +123,16 @@ impl EmbeddingDistance {
     fn rescale(self, sums: Tensor<2>, scale: Tensor<2>) -> Tensor<2> {
         let (p, power) = self.order();
         let root = power / p;
-        let scaled = if root == 0.5 { safe_sqrt(sums) } else { safe_root(sums, root) };
-        let unit = if power == 1.0 { scale } else { scale.powf_scalar(power) };
+        let scaled = if root == 0.5 {
+            safe_sqrt(sums)
+        } else {
+            safe_root(sums, root)
+        };
+        let unit = if power == 1.0 {
+            scale
+        } else {
+            scale.powf_scalar(power)
+        };
         scaled * unit
     }
 }

@@ -22,11 +22,24 @@ impl ConfigError {
         expected: &'static str,
         got: f64,
     ) -> Result<(), Self> {
-        if valid { Ok(()) } else { Err(Self::OutOfRange { name, expected, got }) }
+        if valid {
+            Ok(())
+        } else {
+            Err(Self::OutOfRange {
+                name,
+                expected,
+                got,
+            })
+        }
     }
 
     pub(crate) fn check_positive(name: &'static str, got: f64) -> Result<(), Self> {
-        Self::check(got.is_finite() && got > 0.0, name, "finite and above 0", got)
+        Self::check(
+            got.is_finite() && got > 0.0,
+            name,
+            "finite and above 0",
+            got,
+        )
     }
 
     pub(crate) fn check_finite(name: &'static str, got: f64) -> Result<(), Self> {

@@ -32,11 +32,19 @@ pub(crate) fn safe_sqrt<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// `x^exponent` for `x ≥ 0` and `exponent > 0`, with gradient 0 at 0.
 pub(crate) fn safe_root<const D: usize>(x: Tensor<D>, exponent: f64) -> Tensor<D> {
     if exponent >= 1.0 {
-        return if exponent > 1.0 { x.powf_scalar(exponent) } else { x };
+        return if exponent > 1.0 {
+            x.powf_scalar(exponent)
+        } else {
+            x
+        };
     }
     let is_zero = x.clone().lower_equal_scalar(0.0);
     let x = x.mask_fill(is_zero.clone(), 1.0);
-    let root = if exponent == 0.5 { x.sqrt() } else { x.powf_scalar(exponent) };
+    let root = if exponent == 0.5 {
+        x.sqrt()
+    } else {
+        x.powf_scalar(exponent)
+    };
     root.mask_fill(is_zero, 0.0)
 }
 
@@ -48,7 +56,10 @@ pub(crate) fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// The largest magnitude in either set, off the graph and never 0: `[1, 1]`.
 pub(crate) fn common_scale(x: &Tensor<2>, y: &Tensor<2>) -> Tensor<2> {
     let largest = |t: &Tensor<2>| t.clone().detach().max_abs();
-    largest(x).max_pair(largest(y)).clamp_min(TINY).reshape([1, 1])
+    largest(x)
+        .max_pair(largest(y))
+        .clamp_min(TINY)
+        .reshape([1, 1])
 }
 
 /// The number 0, connected to `x` so that a backward pass always works.

@@ -17,7 +17,10 @@ impl PairMasks {
         // Burn's `diag_mask` is false on the diagonal.
         let off_diagonal = Tensor::<2, Bool>::diag_mask([n, n], 0, &labels.device());
         let Self { positive, negative } = Self::between(labels.clone(), labels);
-        Self { positive: positive.bool_and(off_diagonal), negative }
+        Self {
+            positive: positive.bool_and(off_diagonal),
+            negative,
+        }
     }
 
     /// Pairs of two different sets: nothing is left out.
@@ -27,7 +30,10 @@ impl PairMasks {
         let rows = labels.reshape([n, 1]).expand([n, m]);
         let columns = reference.reshape([1, m]).expand([n, m]);
         let positive = rows.equal(columns);
-        Self { negative: positive.clone().bool_not(), positive }
+        Self {
+            negative: positive.clone().bool_not(),
+            positive,
+        }
     }
 }
 

@@ -133,9 +133,15 @@ impl TripletMarginLoss {
     ) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
-        let among = self.swap.then(|| self.distance.matrix(reference.clone(), reference.clone()));
+        let among = self
+            .swap
+            .then(|| self.distance.matrix(reference.clone(), reference.clone()));
         let distances = self.distance.matrix(embeddings, reference);
-        self.reduce_all(distances, among, PairMasks::between(labels, reference_labels))
+        self.reduce_all(
+            distances,
+            among,
+            PairMasks::between(labels, reference_labels),
+        )
     }
 
     /// The loss over given triplets of rows of `embeddings`.
@@ -151,8 +157,11 @@ impl TripletMarginLoss {
             return zero_on_graph(embeddings);
         }
         let rows = |indices: &Tensor<1, Int>| embeddings.clone().select(0, indices.clone());
-        let (anchor, positive, negative) =
-            (rows(&triplets.anchor), rows(&triplets.positive), rows(&triplets.negative));
+        let (anchor, positive, negative) = (
+            rows(&triplets.anchor),
+            rows(&triplets.positive),
+            rows(&triplets.negative),
+        );
         let to_positive = self.distance.paired(anchor.clone(), positive.clone());
         let mut to_negative = self.distance.paired(anchor, negative.clone());
         if self.swap {
@@ -187,10 +196,15 @@ impl TripletMarginLoss {
             Some(among) => rows.min_pair(among.select(0, positives.reshape([count]))),
         };
         let valid = masks.negative.select(0, anchors);
-        self.reducer.reduce(self.terms(to_positive - to_negative + self.margin), valid)
+        self.reducer
+            .reduce(self.terms(to_positive - to_negative + self.margin), valid)
     }
 
     fn terms<const D: usize>(&self, gaps: Tensor<D>) -> Tensor<D> {
-        if self.soft_margin { softplus(gaps) } else { gaps.clamp_min(0.0) }
+        if self.soft_margin {
+            softplus(gaps)
+        } else {
+            gaps.clamp_min(0.0)
+        }
     }
 }

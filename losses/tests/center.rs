@@ -1,4 +1,9 @@
 //! Center loss against its definition.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and some numbers are exact"
+)]
 
 mod common;
 
@@ -13,7 +18,9 @@ fn centers() -> Rows {
 }
 
 fn loss() -> CenterLoss {
-    CenterLossConfig::new(4, 3).init(&device()).with_centers(tensor(&centers(), DType::F64))
+    CenterLossConfig::new(4, 3)
+        .init(&device())
+        .with_centers(tensor(&centers(), DType::F64))
 }
 
 #[test]
@@ -24,7 +31,10 @@ fn it_is_its_definition_in_value_and_gradient() {
         &|x| loss.forward(x, labels(&CLASSES)),
         &|rows| {
             let squares = rows.iter().zip(CLASSES);
-            squares.map(|(x, y)| euclidean(x, &centers[y as usize]).powi(2)).sum::<f64>() / 14.0
+            squares
+                .map(|(x, y)| euclidean(x, &centers[y as usize]).powi(2))
+                .sum::<f64>()
+                / 14.0
         },
     );
 }
@@ -35,14 +45,24 @@ fn centres_move_by_the_papers_rule_and_only_when_told() {
     let loss = loss();
     let _ = loss.forward(tensor(&x, DType::F64), labels(&CLASSES));
     assert_eq!(to_rows(loss.centers()), centers(), "forward moves nothing");
-    let moved = to_rows(loss.update(tensor(&x, DType::F64), labels(&CLASSES)).centers());
+    let moved = to_rows(
+        loss.update(tensor(&x, DType::F64), labels(&CLASSES))
+            .centers(),
+    );
     for (class, before) in centers().into_iter().enumerate() {
-        let members: Vec<&Vec<f64>> =
-            x.iter().zip(CLASSES).filter(|&(_, y)| y == class as i64).map(|(x, _)| x).collect();
+        let members: Vec<&Vec<f64>> = x
+            .iter()
+            .zip(CLASSES)
+            .filter(|&(_, y)| y == class as i64)
+            .map(|(x, _)| x)
+            .collect();
         for j in 0..3 {
             let pull: f64 = members.iter().map(|member| before[j] - member[j]).sum();
             let expected = before[j] - 0.5 * pull / (1.0 + members.len() as f64);
-            assert!((moved[class][j] - expected).abs() < 1e-14, "class {class}, entry {j}");
+            assert!(
+                (moved[class][j] - expected).abs() < 1e-14,
+                "class {class}, entry {j}"
+            );
         }
     }
     assert_eq!(moved[2], centers()[2], "a class without rows stays");
@@ -85,7 +105,10 @@ fn centres_survive_a_record() {
 
 #[test]
 fn configurations_out_of_range_are_refused_by_name() {
-    let alpha = CenterLossConfig::new(4, 3).with_alpha(1.5).validate().unwrap_err();
+    let alpha = CenterLossConfig::new(4, 3)
+        .with_alpha(1.5)
+        .validate()
+        .unwrap_err();
     assert_eq!(alpha.to_string(), "alpha must be from 0 to 1, got 1.5");
     let classes = CenterLossConfig::new(0, 3).validate().unwrap_err();
     assert_eq!(classes.to_string(), "num_classes must be at least 1, got 0");

@@ -1,4 +1,9 @@
 //! Softmax, normalized softmax and ArcFace against their definitions.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and some numbers are exact"
+)]
 
 mod common;
 
@@ -37,10 +42,12 @@ fn softmax_is_its_definition_in_value_and_gradient() {
             .collect();
         cross_entropy(&logits, y as usize)
     }));
-    let (value, _) =
-        value_and_gradient(&x, DType::F32, &|x| loss.forward(x, labels(&CLASSES)));
+    let (value, _) = value_and_gradient(&x, DType::F32, &|x| loss.forward(x, labels(&CLASSES)));
     // Single precision: four logits of size one, a few ε each.
-    assert!((value - expected).abs() < 1e-5, "{value}, by definition {expected}");
+    assert!(
+        (value - expected).abs() < 1e-5,
+        "{value}, by definition {expected}"
+    );
     assert_stays_finite(7, 3, &|x| loss.forward(x, labels(&CLASSES)));
 }
 
@@ -100,10 +107,15 @@ fn arc_face_is_its_definition_in_value_and_gradient() {
 #[test]
 fn arc_face_without_margin_is_normalized_softmax() {
     let classes = tensor(&rows(4, 3), DType::F64);
-    let arc = ArcFaceLossConfig::new(4, 3).with_margin(0.0).with_scale(20.0).init(&device());
+    let arc = ArcFaceLossConfig::new(4, 3)
+        .with_margin(0.0)
+        .with_scale(20.0)
+        .init(&device());
     let plain = NormalizedSoftmaxLossConfig::new(4, 3).init(&device());
     let x = tensor(&rows(7, 3), DType::F64);
-    let arc = arc.with_weight(classes.clone()).forward(x.clone(), labels(&CLASSES));
+    let arc = arc
+        .with_weight(classes.clone())
+        .forward(x.clone(), labels(&CLASSES));
     let plain = plain.with_weight(classes).forward(x, labels(&CLASSES));
     assert!((to_f64(arc) - to_f64(plain)).abs() < 1e-12);
 }
@@ -111,29 +123,40 @@ fn arc_face_without_margin_is_normalized_softmax() {
 #[test]
 fn rows_on_a_class_vector_or_opposite_to_it_have_a_finite_gradient() {
     let classes = rows(4, 3);
-    let loss =
-        ArcFaceLossConfig::new(4, 3).init(&device()).with_weight(tensor(&classes, DType::F32));
+    let loss = ArcFaceLossConfig::new(4, 3)
+        .init(&device())
+        .with_weight(tensor(&classes, DType::F32));
     let opposite = classes[2].iter().map(|v| -v).collect();
     let on_them = vec![classes[0].clone(), opposite];
     let (value, gradient) =
         value_and_gradient(&on_them, DType::F32, &|x| loss.forward(x, labels(&[0, 2])));
     assert!(value.is_finite());
-    assert!(gradient.concat().into_iter().all(f64::is_finite), "{gradient:?}");
+    assert!(
+        gradient.concat().into_iter().all(f64::is_finite),
+        "{gradient:?}"
+    );
 }
 
 #[test]
 fn the_class_vectors_get_a_gradient() {
     let loss = ArcFaceLossConfig::new(4, 3).init(&device());
     let value = loss.forward(tensor(&rows(7, 3), DType::F32), labels(&CLASSES));
-    let gradient = loss.weight().grad(&value.backward()).expect("class vectors are parameters");
+    let gradient = loss
+        .weight()
+        .grad(&value.backward())
+        .expect("class vectors are parameters");
     assert!(to_rows(gradient).concat().into_iter().any(|g| g != 0.0));
 }
 
 #[test]
 fn the_order_of_the_batch_does_not_matter() {
     let weight = || tensor(&rows(4, 3), DType::F64);
-    let arc = ArcFaceLossConfig::new(4, 3).init(&device()).with_weight(weight());
-    let plain = NormalizedSoftmaxLossConfig::new(4, 3).init(&device()).with_weight(weight());
+    let arc = ArcFaceLossConfig::new(4, 3)
+        .init(&device())
+        .with_weight(weight());
+    let plain = NormalizedSoftmaxLossConfig::new(4, 3)
+        .init(&device())
+        .with_weight(weight());
     let x = rows(7, 3);
     assert_ignores_order(&x, &CLASSES, &|x, y| arc.forward(x, y));
     assert_ignores_order(&x, &CLASSES, &|x, y| plain.forward(x, y));
@@ -149,8 +172,13 @@ fn extreme_rows_leave_value_and_gradient_finite() {
 
 #[test]
 fn a_threshold_that_nothing_passes_is_zero_and_still_on_the_graph() {
-    let band = Reducer::Threshold { low: 1e6, high: 1e7 };
-    let loss = NormalizedSoftmaxLossConfig::new(4, 3).with_reducer(band).init(&device());
+    let band = Reducer::Threshold {
+        low: 1e6,
+        high: 1e7,
+    };
+    let loss = NormalizedSoftmaxLossConfig::new(4, 3)
+        .with_reducer(band)
+        .init(&device());
     assert_is_zero_on_the_graph(&rows(7, 3), &|x| loss.forward(x, labels(&CLASSES)));
 }
 
@@ -160,7 +188,12 @@ fn normalizing_keeps_the_direction_of_huge_and_tiny_rows_and_leaves_zero_alone()
     let unit = to_rows(l2_normalize(x).inner());
     for (got, want) in unit.iter().zip([[0.6, 0.8], [0.6, -0.8], [0.0, 0.0]]) {
         // Four roundings of single precision.
-        assert!(got.iter().zip(want).all(|(g, w)| (g - w).abs() <= 4.0 * 6e-8), "{got:?}");
+        assert!(
+            got.iter()
+                .zip(want)
+                .all(|(g, w)| (g - w).abs() <= 4.0 * 6e-8),
+            "{got:?}"
+        );
     }
 }
 
@@ -171,7 +204,13 @@ fn configurations_out_of_range_are_refused_by_name() {
         temperature.validate().unwrap_err().to_string(),
         "temperature must be finite and above 0, got 0"
     );
-    let margin = ArcFaceLossConfig::new(4, 3).with_margin(28.6).validate().unwrap_err();
-    assert_eq!(margin.to_string(), "margin must be an angle in radians from 0 to pi, got 28.6");
+    let margin = ArcFaceLossConfig::new(4, 3)
+        .with_margin(28.6)
+        .validate()
+        .unwrap_err();
+    assert_eq!(
+        margin.to_string(),
+        "margin must be an angle in radians from 0 to pi, got 28.6"
+    );
     assert!(SoftmaxLossConfig::new(0, 3).validate().is_err());
 }

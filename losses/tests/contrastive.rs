@@ -1,4 +1,9 @@
 //! Contrastive loss against its definition.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and some numbers are exact"
+)]
 
 mod common;
 
@@ -8,7 +13,9 @@ use metric_losses::{ContrastiveLossConfig, EmbeddingDistance, Reducer};
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 
 fn config() -> ContrastiveLossConfig {
-    ContrastiveLossConfig::new().with_pos_margin(0.4).with_neg_margin(1.3)
+    ContrastiveLossConfig::new()
+        .with_pos_margin(0.4)
+        .with_neg_margin(1.3)
 }
 
 /// Hinges of all ordered pairs: those of one class, those of two.
@@ -42,10 +49,12 @@ fn it_is_its_definition_in_value_and_gradient() {
 
 #[test]
 fn the_squared_form_is_the_papers() {
-    let loss = config().with_squared(true).with_reducer(Reducer::Mean).init(&device());
-    let half_square = |terms: &[f64]| {
-        terms.iter().map(|t| 0.5 * t * t).sum::<f64>() / terms.len() as f64
-    };
+    let loss = config()
+        .with_squared(true)
+        .with_reducer(Reducer::Mean)
+        .init(&device());
+    let half_square =
+        |terms: &[f64]| terms.iter().map(|t| 0.5 * t * t).sum::<f64>() / terms.len() as f64;
     assert_is(
         &rows(8, 3),
         &|x| loss.forward(x, labels(&CLASSES)),
@@ -60,15 +69,24 @@ fn the_squared_form_is_the_papers() {
 fn other_distances_enter_as_themselves() {
     type Of = fn(&[f64], &[f64]) -> f64;
     let cases: [(EmbeddingDistance, Of); 4] = [
-        (EmbeddingDistance::SquaredEuclidean, |a, b| euclidean(a, b).powi(2)),
+        (EmbeddingDistance::SquaredEuclidean, |a, b| {
+            euclidean(a, b).powi(2)
+        }),
         (EmbeddingDistance::Cosine, |a, b| 1.0 - cosine(a, b)),
         (EmbeddingDistance::InnerProduct, |a, b| -dot(a, b)),
         (EmbeddingDistance::Lp { p: 3.0, power: 2.0 }, |a, b| {
-            a.iter().zip(b).map(|(x, y)| (x - y).abs().powi(3)).sum::<f64>().powf(2.0 / 3.0)
+            a.iter()
+                .zip(b)
+                .map(|(x, y)| (x - y).abs().powi(3))
+                .sum::<f64>()
+                .powf(2.0 / 3.0)
         }),
     ];
     for (distance, of) in cases {
-        let loss = config().with_distance(distance).with_reducer(Reducer::Sum).init(&device());
+        let loss = config()
+            .with_distance(distance)
+            .with_reducer(Reducer::Sum)
+            .init(&device());
         assert_is(
             &rows(8, 3),
             &|x| loss.forward(x, labels(&CLASSES)),
@@ -127,7 +145,10 @@ fn a_large_batch_takes_the_product_form_and_agrees() {
     // d² errs by 4 ε max‖x‖², and max‖x‖² is below 64 · 1: 3e-5; the root of that at d = 0.
     for (i, row) in direct.iter().enumerate() {
         for (j, &d) in row.iter().enumerate() {
-            assert!((product[i][j].powi(2) - d.powi(2)).abs() <= 4.0 * 64.0 * 1.2e-7, "{i} {j}");
+            assert!(
+                (product[i][j].powi(2) - d.powi(2)).abs() <= 4.0 * 64.0 * 1.2e-7,
+                "{i} {j}"
+            );
         }
     }
 }
@@ -139,6 +160,9 @@ fn configurations_out_of_range_are_refused_by_name() {
     let p = EmbeddingDistance::Lp { p: 0.5, power: 1.0 };
     let p = config().with_distance(p).validate().unwrap_err();
     assert_eq!(p.to_string(), "p must be finite and at least 1, got 0.5");
-    let band = Reducer::Threshold { low: 0.5, high: 0.1 };
+    let band = Reducer::Threshold {
+        low: 0.5,
+        high: 0.1,
+    };
     assert!(config().with_reducer(band).validate().is_err());
 }

@@ -1,4 +1,9 @@
 //! Triplet margin loss against its definition.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and some numbers are exact"
+)]
 
 mod common;
 
@@ -56,7 +61,10 @@ fn it_is_its_definition_in_value_and_gradient() {
 
 #[test]
 fn the_soft_margin_is_a_softplus() {
-    let loss = config().with_soft_margin(true).with_reducer(Reducer::Sum).init(&device());
+    let loss = config()
+        .with_soft_margin(true)
+        .with_reducer(Reducer::Sum)
+        .init(&device());
     assert_is(
         &rows(8, 3),
         &|x| loss.forward(x, labels(&CLASSES)),
@@ -69,17 +77,13 @@ fn given_triplets_are_the_only_ones_that_count() {
     let loss = config().with_reducer(Reducer::Sum).init(&device());
     let given = Triplets::new(vec![0, 3], vec![2, 4], vec![5, 7]).unwrap();
     let given = TripletIndices::upload(&given, &device());
-    assert_is(
-        &rows(8, 3),
-        &|x| loss.forward_mined(x, &given),
-        &|rows| {
-            let term = |a: usize, p: usize, n: usize| {
-                let gap = euclidean(&rows[a], &rows[p]) - euclidean(&rows[a], &rows[n]);
-                (gap + 0.3).max(0.0)
-            };
-            term(0, 2, 5) + term(3, 4, 7)
-        },
-    );
+    assert_is(&rows(8, 3), &|x| loss.forward_mined(x, &given), &|rows| {
+        let term = |a: usize, p: usize, n: usize| {
+            let gap = euclidean(&rows[a], &rows[p]) - euclidean(&rows[a], &rows[n]);
+            (gap + 0.3).max(0.0)
+        };
+        term(0, 2, 5) + term(3, 4, 7)
+    });
 }
 
 #[test]
@@ -92,13 +96,19 @@ fn all_triplets_given_are_the_same_as_none_given() {
         Reducer::Mean,
         Reducer::Sum,
         Reducer::AvgNonZero,
-        Reducer::Threshold { low: 0.1, high: 0.6 },
+        Reducer::Threshold {
+            low: 0.1,
+            high: 0.6,
+        },
     ] {
         let loss = config().with_reducer(reducer).init(&device());
         let x = tensor(&rows(8, 3), DType::F64);
         let given = to_f64(loss.forward_mined(x.clone(), &all));
         let every = to_f64(loss.forward(x, labels(&CLASSES)));
-        assert!((given - every).abs() < 1e-12, "{reducer:?}: {given}, {every}");
+        assert!(
+            (given - every).abs() < 1e-12,
+            "{reducer:?}: {given}, {every}"
+        );
     }
 }
 

@@ -64,7 +64,10 @@ pub fn momentum_update<M: Module>(
     let mut shapes = Values::default();
     teacher.visit(&mut shapes);
     values.check_alike(&shapes)?;
-    Ok(teacher.map(&mut Follow { student: values.0, momentum }))
+    Ok(teacher.map(&mut Follow {
+        student: values.0,
+        momentum,
+    }))
 }
 
 /// Momentum that rises from `base` to 1 along half a cosine (Grill et al., *Bootstrap Your Own
@@ -74,7 +77,11 @@ pub fn momentum_update<M: Module>(
 /// ```
 /// From the last step on it is 1, also for `steps = 0`.
 pub fn cosine_momentum(base: f64, step: u64, steps: u64) -> f64 {
-    let done = if step >= steps { 1.0 } else { step as f64 / steps as f64 };
+    let done = if step >= steps {
+        1.0
+    } else {
+        step as f64 / steps as f64
+    };
     1.0 - (1.0 - base) * ((std::f64::consts::PI * done).cos() + 1.0) / 2.0
 }
 
@@ -85,12 +92,19 @@ struct Values(VecDeque<TensorData>);
 impl Values {
     fn check_alike(&self, teacher: &Self) -> Result<(), MomentumError> {
         let shape = |values: &Self, index: usize| {
-            values.0.get(index).map_or(Vec::new(), |data| data.shape.to_vec())
+            values
+                .0
+                .get(index)
+                .map_or(Vec::new(), |data| data.shape.to_vec())
         };
         for index in 0..self.0.len().max(teacher.0.len()) {
             let (teacher, student) = (shape(teacher, index), shape(self, index));
             if teacher != student {
-                return Err(MomentumError::Mismatch { index, teacher, student });
+                return Err(MomentumError::Mismatch {
+                    index,
+                    teacher,
+                    student,
+                });
             }
         }
         Ok(())

@@ -1,4 +1,9 @@
 //! Momentum encoders, batch norm's traps included.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and some numbers are exact"
+)]
 
 use burn::config::Config;
 use burn::module::Module;
@@ -33,7 +38,10 @@ impl Net {
 }
 
 fn batch(device: &Device) -> Tensor<2> {
-    Tensor::from_floats([[1.0, 2.0, -1.0], [0.5, -2.0, 3.0], [4.0, 0.0, 1.0]], device)
+    Tensor::from_floats(
+        [[1.0, 2.0, -1.0], [0.5, -2.0, 3.0], [4.0, 0.0, 1.0]],
+        device,
+    )
 }
 
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -52,7 +60,11 @@ fn a_teacher_does_not_share_the_students_running_statistics() {
     let before = running_mean(&teacher);
     student.forward(batch(&device));
     student.forward(batch(&device));
-    assert_ne!(running_mean(&student), before, "the student's forward moves its own");
+    assert_ne!(
+        running_mean(&student),
+        before,
+        "the student's forward moves its own"
+    );
     assert_eq!(running_mean(&teacher), before);
 }
 
@@ -64,7 +76,11 @@ fn every_number_moves_by_the_formula_running_statistics_included() {
     // One forward: a visitor that does not synchronize would still see the initial statistics.
     student.forward(batch(&device));
     let expect = |teacher: Vec<f32>, student: Vec<f32>| -> Vec<f32> {
-        teacher.iter().zip(student).map(|(t, s)| 0.9 * t + 0.1 * s).collect()
+        teacher
+            .iter()
+            .zip(student)
+            .map(|(t, s)| 0.9 * t + 0.1 * s)
+            .collect()
     };
     let weight = expect(
         numbers(teacher.linear.weight.val()),
@@ -74,7 +90,9 @@ fn every_number_moves_by_the_formula_running_statistics_included() {
     let moved = momentum_update(teacher, &student, 0.9).unwrap();
     let close = |got: &[f32], want: &[f32]| {
         // Three roundings of numbers below 2.
-        got.iter().zip(want).all(|(g, w)| (g - w).abs() <= 3.0 * 2.0 * f32::EPSILON)
+        got.iter()
+            .zip(want)
+            .all(|(g, w)| (g - w).abs() <= 3.0 * 2.0 * f32::EPSILON)
     };
     assert!(close(&numbers(moved.linear.weight.val()), &weight));
     assert!(close(&running_mean(&moved), &mean));
@@ -84,7 +102,10 @@ fn every_number_moves_by_the_formula_running_statistics_included() {
 #[test]
 fn momentum_zero_copies_and_one_stays() {
     let device = Device::flex().autodiff();
-    let (student, other) = (NetConfig::new(4).init(&device), NetConfig::new(4).init(&device));
+    let (student, other) = (
+        NetConfig::new(4).init(&device),
+        NetConfig::new(4).init(&device),
+    );
     let output = |net: &Net| numbers(net.forward(batch(&Device::flex())));
     let teacher = teacher_of(&other);
     let stayed = momentum_update(teacher_of(&other), &student, 1.0).unwrap();

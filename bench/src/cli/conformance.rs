@@ -27,14 +27,25 @@ pub(crate) struct ConformanceArgs {
 
 impl ConformanceArgs {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let filter = Filter { suite: self.suite, op: self.op };
+        let filter = Filter {
+            suite: self.suite,
+            op: self.op,
+        };
         let reports = run(&self.dir, &filter, self.precision)?;
         for reason in reports.iter().flat_map(|report| &report.reasons) {
             eprintln!("{reason}");
         }
-        let lines = if self.json { json_lines(&reports) } else { text_lines(&reports) };
+        let lines = if self.json {
+            json_lines(&reports)
+        } else {
+            text_lines(&reports)
+        };
         print!("{lines}");
         let passed = reports.iter().all(|report| report.is_passed());
-        Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if passed {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }

@@ -28,7 +28,11 @@ impl EvaluateArgs {
         let data = self.data.load_for(&run)?;
         let encoder = run.encoder(&data)?;
         let examples = self.part.of(&data);
-        let raw = score(examples.raw_name(), examples.all_rows().view(), examples.labels())?;
+        let raw = score(
+            examples.raw_name(),
+            examples.all_rows().view(),
+            examples.labels(),
+        )?;
         let rows = embed(&encoder, examples);
         let learned = score("learned metric", rows.view(), examples.labels())?;
         let scores = [raw, learned];

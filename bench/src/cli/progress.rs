@@ -67,7 +67,8 @@ impl Watch for Progress {
     }
 
     fn step(&mut self, step: u64, loss: f32, images_per_second: f64) {
-        self.bar.set_message(format!("loss {loss:.4}, {images_per_second:.0} images/s"));
+        self.bar
+            .set_message(format!("loss {loss:.4}, {images_per_second:.0} images/s"));
         self.bar.set_position(step);
         if !self.is_terminal && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();

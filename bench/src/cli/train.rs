@@ -84,7 +84,10 @@ impl TrainArgs {
         let run = run.with_checkpoint_every(Duration::from_secs(self.checkpoint_seconds));
         match run.execute(&mut Progress::new()?)? {
             Outcome::Interrupted => {
-                eprintln!("stopped; go on with: metric train --resume {}", dir.display());
+                eprintln!(
+                    "stopped; go on with: metric train --resume {}",
+                    dir.display()
+                );
                 Ok(ExitCode::from(130))
             }
             Outcome::Finished(reports) => {
@@ -123,12 +126,18 @@ impl TrainArgs {
 
 /// The first of `runs/DATA-LOSS`, `runs/DATA-LOSS-2`, ... that does not exist.
 fn free_dir(config: &RunConfig) -> PathBuf {
-    let stem = Path::new(&config.data.name).file_stem().unwrap_or_default().to_string_lossy();
+    let stem = Path::new(&config.data.name)
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy();
     let loss = serde_json::to_value(config.loss).unwrap_or_default();
     let name = format!("{stem}-{}", loss.as_str().unwrap_or("run"));
     let first = Path::new("runs").join(&name);
     let others = (2..).map(|n| Path::new("runs").join(format!("{name}-{n}")));
-    std::iter::once(first).chain(others).find(|dir| !dir.exists()).unwrap_or_default()
+    std::iter::once(first)
+        .chain(others)
+        .find(|dir| !dir.exists())
+        .unwrap_or_default()
 }
 
 fn print_reports(dir: &Path, reports: &[SeedReport]) {
@@ -145,10 +154,15 @@ fn print_reports(dir: &Path, reports: &[SeedReport]) {
 
 /// The scores of all seeds, a line for each representation.
 fn table(reports: &[SeedReport]) -> String {
-    let Some(first) = reports.first() else { return String::new() };
+    let Some(first) = reports.first() else {
+        return String::new();
+    };
     let rows: Vec<ScoreRow> = (0..first.scores.len())
         .map(|at| {
-            let mut row = ScoreRow { name: first.scores[at].name.clone(), ..ScoreRow::default() };
+            let mut row = ScoreRow {
+                name: first.scores[at].name.clone(),
+                ..ScoreRow::default()
+            };
             for scores in reports.iter().map(|report| &report.scores[at]) {
                 row.precision_at_1.push(scores.precision_at_1);
                 row.r_precision.push(scores.r_precision);

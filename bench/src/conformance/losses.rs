@@ -36,8 +36,17 @@ struct Inputs {
 
 impl Inputs {
     fn new<T: Scalar>() -> Self {
-        let dtype = if size_of::<T>() == 8 { DType::F64 } else { DType::F32 };
-        Self { device: Device::flex().autodiff(), dtype, tracked: Vec::new(), weight: None }
+        let dtype = if size_of::<T>() == 8 {
+            DType::F64
+        } else {
+            DType::F32
+        };
+        Self {
+            device: Device::flex().autodiff(),
+            dtype,
+            tracked: Vec::new(),
+            weight: None,
+        }
     }
 
     fn upload(&self, values: Array2<f64>) -> Tensor<2> {
@@ -62,7 +71,10 @@ impl Inputs {
     fn labels(&self, case: &Case, name: &str) -> Result<Tensor<1, Int>, CaseError> {
         let labels: Vec<i64> = case.labels(name)?.into_iter().map(i64::from).collect();
         let count = labels.len();
-        Ok(Tensor::from_data(TensorData::new(labels, [count]), &self.device))
+        Ok(Tensor::from_data(
+            TensorData::new(labels, [count]),
+            &self.device,
+        ))
     }
 
     /// A loss over pairs of the batch, or of the batch and a reference set if the case has one.
@@ -133,8 +145,16 @@ impl NamedDistance {
             "dot" => (EmbeddingDistance::InnerProduct, Some(0.0)),
             _ => return Err(params.wrong("kind", "lp, cosine or dot")),
         };
-        let normalize = if params.has("normalize") { params.bool("normalize")? } else { false };
-        Ok(Self { distance, normalize, similarity_at_zero })
+        let normalize = if params.has("normalize") {
+            params.bool("normalize")?
+        } else {
+            false
+        };
+        Ok(Self {
+            distance,
+            normalize,
+            similarity_at_zero,
+        })
     }
 
     /// Unit rows of the norm that the distance has.
@@ -142,7 +162,12 @@ impl NamedDistance {
         match self.distance {
             _ if !self.normalize => rows,
             EmbeddingDistance::Lp { p, .. } if p != 2.0 => {
-                let norms = rows.clone().abs().powf_scalar(p).sum_dim(1).powf_scalar(1.0 / p);
+                let norms = rows
+                    .clone()
+                    .abs()
+                    .powf_scalar(p)
+                    .sum_dim(1)
+                    .powf_scalar(1.0 / p);
                 rows / norms
             }
             _ => l2_normalize(rows),
@@ -151,7 +176,8 @@ impl NamedDistance {
 
     /// A threshold on the similarity as one on the distance.
     fn threshold(&self, margin: f64) -> f64 {
-        self.similarity_at_zero.map_or(margin, |at_zero| at_zero - margin)
+        self.similarity_at_zero
+            .map_or(margin, |at_zero| at_zero - margin)
     }
 }
 
@@ -159,9 +185,10 @@ fn reducer(case: &Case) -> Result<Reducer, CaseError> {
     let params = case.params();
     if let Ok(object) = params.object("reducer") {
         return match object.str("kind")? {
-            "threshold" => {
-                Ok(Reducer::Threshold { low: object.f64("low")?, high: object.f64("high")? })
-            }
+            "threshold" => Ok(Reducer::Threshold {
+                low: object.f64("low")?,
+                high: object.f64("high")?,
+            }),
             _ => Err(object.wrong("kind", "threshold")),
         };
     }
@@ -215,7 +242,9 @@ fn center<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     let labels = inputs.labels(case, "labels")?;
     let value = loss.forward(rows.clone(), labels.clone());
     let moved = loss.update(rows, labels).centers().inner();
-    Ok(inputs.outputs(value).with("updated_weight", &download(moved)))
+    Ok(inputs
+        .outputs(value)
+        .with("updated_weight", &download(moved)))
 }
 
 fn arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -248,5 +277,8 @@ fn normalized_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
 }
 
 fn class_matrix(case: &Case) -> Result<(usize, usize), CaseError> {
-    Ok((case.usize_param("num_classes")?, case.usize_param("embedding_size")?))
+    Ok((
+        case.usize_param("num_classes")?,
+        case.usize_param("embedding_size")?,
+    ))
 }

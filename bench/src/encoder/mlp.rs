@@ -42,6 +42,7 @@ impl Mlp {
     /// - `rows`: `[n, input_size]`
     /// - output: `[n, embedding_size]`
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
-        self.head.forward(relu(self.norm.forward(self.hidden.forward(rows))))
+        self.head
+            .forward(relu(self.norm.forward(self.hidden.forward(rows))))
     }
 }

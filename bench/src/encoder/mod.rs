@@ -33,7 +33,11 @@ impl InputShape {
     /// Length of a row.
     pub fn len(self) -> usize {
         match self {
-            Self::Image { channels, height, width } => channels * height * width,
+            Self::Image {
+                channels,
+                height,
+                width,
+            } => channels * height * width,
             Self::Features { dim } => dim,
         }
     }
@@ -71,7 +75,11 @@ impl EncoderConfig {
             mean: constant(Tensor::zeros([groups], device)),
             deviation: constant(Tensor::ones([groups], device)),
             body: match self.input {
-                InputShape::Image { channels, height, width } => {
+                InputShape::Image {
+                    channels,
+                    height,
+                    width,
+                } => {
                     let config = ConvNetConfig::new(channels, height, width, self.embedding_size);
                     Body::Conv(config.init(device))
                 }
@@ -105,7 +113,11 @@ impl Encoder {
     /// If there are not as many numbers as groups.
     pub fn standardized_by(mut self, mean: &[f32], deviation: &[f32]) -> Self {
         let set = |param: Param<Tensor<1>>, values: &[f32]| {
-            assert_eq!(param.dims(), [values.len()], "one number a group of entries");
+            assert_eq!(
+                param.dims(),
+                [values.len()],
+                "one number a group of entries"
+            );
             param.map(|old| Tensor::from_floats(values, &old.device()))
         };
         self.mean = set(self.mean, mean);

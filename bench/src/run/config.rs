@@ -95,7 +95,10 @@ impl RunConfig {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         require(self.embedding_dim > 0, "--embedding-dim must be at least 1")?;
         require(self.seeds > 0, "--seeds must be at least 1")?;
-        require(positive(self.learning_rate), "--learning-rate must be above 0")?;
+        require(
+            positive(self.learning_rate),
+            "--learning-rate must be above 0",
+        )?;
         require(
             self.weight_decay.is_finite() && self.weight_decay >= 0.0,
             "--weight-decay must be at least 0",
@@ -122,7 +125,9 @@ impl RunConfig {
     /// classes, and about 128 examples of up to 10 examples a class where there are few.
     pub fn batch_shape(&self, classes: usize) -> (usize, usize) {
         let p = self.classes_per_batch.unwrap_or(classes.min(32)).max(1);
-        let k = self.examples_per_class.unwrap_or_else(|| (128 / p).clamp(4, 12));
+        let k = self
+            .examples_per_class
+            .unwrap_or_else(|| (128 / p).clamp(4, 12));
         (p, k)
     }
 }

@@ -25,7 +25,11 @@ impl Dataset {
     /// [`RunError::Data`] naming the file and its fault, [`RunError::Invalid`] for options that do
     /// not go together.
     pub fn load(config: &DataConfig, seed: u64, progress: bool) -> Result<Self, RunError> {
-        let unseen = config.unseen_classes.as_deref().map(str::parse).transpose()?;
+        let unseen = config
+            .unseen_classes
+            .as_deref()
+            .map(str::parse)
+            .transpose()?;
         let options = LoadOptions {
             data_dir: config.data_dir.clone(),
             label: config.label.clone(),
@@ -55,7 +59,8 @@ impl Dataset {
                 path.display()
             ))),
             (Some(_), false) => Err(RunError::Invalid(
-                "--labels goes with --data FILE.npy; for a table of images name it in --data".into(),
+                "--labels goes with --data FILE.npy; for a table of images name it in --data"
+                    .into(),
             )),
             (None, false) => {
                 let splits = data::load(&config.name, &options)?;

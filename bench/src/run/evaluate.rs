@@ -40,7 +40,9 @@ pub fn embed(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
         .step_by(CHUNK)
         .map(|start| {
             let end = (start + CHUNK).min(examples.len());
-            download(l2_normalize(encoder.forward(examples.batch(start..end, &device))))
+            download(l2_normalize(
+                encoder.forward(examples.batch(start..end, &device)),
+            ))
         })
         .collect();
     let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
@@ -53,10 +55,13 @@ pub fn embed(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
 /// [`RunError::Evaluation`] for rows that cannot be judged: NaN, one class, no two alike.
 pub fn score(name: &str, rows: ArrayView2<'_, f32>, labels: &[u32]) -> Result<Scores, RunError> {
     use RetrievalMetric::{MapAtR, PrecisionAt1, RPrecision};
-    let failed = |source| RunError::Evaluation { what: name.into(), source };
+    let failed = |source| RunError::Evaluation {
+        what: name.into(),
+        source,
+    };
     let metrics = [PrecisionAt1, RPrecision, MapAtR];
-    let scores = retrieval_scores(&Euclidean, rows, &Relevance::labels(labels), &metrics)
-        .map_err(failed)?;
+    let scores =
+        retrieval_scores(&Euclidean, rows, &Relevance::labels(labels), &metrics).map_err(failed)?;
     let spread = class_spread(&Euclidean, rows, labels).map_err(failed)?;
     let value = |metric| scores.get(metric).unwrap_or(f64::NAN);
     Ok(Scores {

@@ -116,9 +116,16 @@ impl Examples {
         let means: Vec<f64> = sums.iter().map(|sum| sum / count).collect();
         let deviations = squares.iter().zip(&means).map(|(square, mean)| {
             let variance = square / count - mean * mean;
-            if variance > 1e-12 { variance.sqrt() as f32 } else { 1.0 }
+            if variance > 1e-12 {
+                variance.sqrt() as f32
+            } else {
+                1.0
+            }
         });
-        (means.iter().map(|&mean| mean as f32).collect(), deviations.collect())
+        (
+            means.iter().map(|&mean| mean as f32).collect(),
+            deviations.collect(),
+        )
     }
 
     /// Chosen rows on a device.
@@ -144,6 +151,9 @@ pub(crate) fn upload(rows: Array2<f32>, device: &Device) -> Tensor<2> {
 /// A tensor as a matrix.
 pub(crate) fn download(rows: Tensor<2>) -> Array2<f32> {
     let shape = rows.dims();
-    let values = rows.into_data().to_vec::<f32>().expect("models compute in f32");
+    let values = rows
+        .into_data()
+        .to_vec::<f32>()
+        .expect("models compute in f32");
     Array2::from_shape_vec(shape, values).expect("a tensor has as many values as its shape says")
 }

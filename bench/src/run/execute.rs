@@ -76,7 +76,11 @@ impl Run {
     }
 
     fn at(dir: &Path, config: RunConfig) -> Self {
-        Self { dir: dir.into(), config, checkpoint_every: Duration::from_secs(30) }
+        Self {
+            dir: dir.into(),
+            config,
+            checkpoint_every: Duration::from_secs(30),
+        }
     }
 
     /// The same run with checkpoints at this interval; zero saves after every step. Default: 30 s.
@@ -92,7 +96,11 @@ impl Run {
 
     /// The folder of a seed.
     fn seed_dir(&self, seed: u64) -> PathBuf {
-        if self.config.seeds == 1 { self.dir.clone() } else { self.dir.join(format!("seed-{seed}")) }
+        if self.config.seeds == 1 {
+            self.dir.clone()
+        } else {
+            self.dir.join(format!("seed-{seed}"))
+        }
     }
 
     /// The finished encoder of the first seed, for data shaped as `data`.
@@ -104,7 +112,9 @@ impl Run {
         let dir = self.seed_dir(self.config.seed);
         let path = dir.join("model.bpk");
         if !path.exists() {
-            return Err(RunError::Unfinished { path: self.dir.clone() });
+            return Err(RunError::Unfinished {
+                path: self.dir.clone(),
+            });
         }
         self.load_encoder(&path, data)
     }
@@ -174,18 +184,27 @@ impl Run {
         phase: Phase,
         watch: &mut dyn Watch,
     ) -> Result<Option<Timing>, RunError> {
-        let (file, timing) = (dir.join(phase.file), dir.join(phase.file).with_extension("json"));
+        let (file, timing) = (
+            dir.join(phase.file),
+            dir.join(phase.file).with_extension("json"),
+        );
         if file.exists() && timing.exists() {
             return Ok(Some(read_json(&timing)?));
         }
         let checkpoints = dir.join("checkpoint");
-        let mut trainer = plan.trainer(&self.config, data, phase)?.restore(&checkpoints)?;
+        let mut trainer = plan
+            .trainer(&self.config, data, phase)?
+            .restore(&checkpoints)?;
         watch.model(phase.row, trainer.progress().step, plan.steps);
         let mut saved = Instant::now();
         while !trainer.is_finished() {
             let loss = trainer.step(&data.train)?;
             let progress = trainer.progress();
-            watch.step(progress.step, loss, progress.images as f64 / progress.seconds);
+            watch.step(
+                progress.step,
+                loss,
+                progress.images as f64 / progress.seconds,
+            );
             if watch.is_interrupted() {
                 trainer.save(&checkpoints)?;
                 return Ok(None);
@@ -207,7 +226,10 @@ fn finish(
     checkpoints: &Path,
 ) -> Result<Timing, RunError> {
     let progress = trainer.progress();
-    let spent = Timing { images: progress.images, seconds: progress.seconds };
+    let spent = Timing {
+        images: progress.images,
+        seconds: progress.seconds,
+    };
     save_encoder(trainer.encoder(), file)?;
     write_json(timing, &spent)?;
     remove_dir(checkpoints)?;

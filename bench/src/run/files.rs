@@ -18,7 +18,10 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     written.map_err(|source| {
         // The first error is the one worth reporting.
         let _ = fs::remove_file(&partial);
-        RunError::Io { path: path.into(), source }
+        RunError::Io {
+            path: path.into(),
+            source,
+        }
     })
 }
 
@@ -30,21 +33,31 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// [`write_atomic`] of a value as JSON.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|source| RunError::Json { path: path.into(), source })?;
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| RunError::Json {
+        path: path.into(),
+        source,
+    })?;
     bytes.push(b'\n');
     write_atomic(path, &bytes)
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, RunError> {
-    fs::read(path).map_err(|source| RunError::Io { path: path.into(), source })
+    fs::read(path).map_err(|source| RunError::Io {
+        path: path.into(),
+        source,
+    })
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
-    serde_json::from_slice(&read(path)?)
-        .map_err(|source| RunError::Json { path: path.into(), source })
+    serde_json::from_slice(&read(path)?).map_err(|source| RunError::Json {
+        path: path.into(),
+        source,
+    })
 }
 
 pub(crate) fn create_dir(path: &Path) -> Result<(), RunError> {
-    fs::create_dir_all(path).map_err(|source| RunError::Io { path: path.into(), source })
+    fs::create_dir_all(path).map_err(|source| RunError::Io {
+        path: path.into(),
+        source,
+    })
 }

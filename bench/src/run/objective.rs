@@ -67,9 +67,9 @@ impl Objective {
     pub fn new(name: LossName, classes: usize, dim: usize, device: &Device) -> Self {
         match name {
             LossName::Softmax => Self::Softmax(SoftmaxLossConfig::new(classes, dim).init(device)),
-            LossName::NormalizedSoftmax => Self::NormalizedSoftmax(
-                NormalizedSoftmaxLossConfig::new(classes, dim).init(device),
-            ),
+            LossName::NormalizedSoftmax => {
+                Self::NormalizedSoftmax(NormalizedSoftmaxLossConfig::new(classes, dim).init(device))
+            }
             LossName::Contrastive => Self::Contrastive(ContrastiveLossConfig::new().init(device)),
             LossName::Triplet => Self::Triplet(TripletMarginLossConfig::new().init(device)),
             LossName::Center => Self::Center(SoftmaxAndCenter {
@@ -77,7 +77,9 @@ impl Objective {
                 center: CenterLossConfig::new(classes, dim).init(device),
             }),
             LossName::Arcface => Self::Arcface(
-                ArcFaceLossConfig::new(classes, dim).with_scale(ARC_FACE_SCALE).init(device),
+                ArcFaceLossConfig::new(classes, dim)
+                    .with_scale(ARC_FACE_SCALE)
+                    .init(device),
             ),
         }
     }

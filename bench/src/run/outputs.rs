@@ -10,9 +10,7 @@ use super::evaluate::{Scores, embed, score};
 use super::examples::Examples;
 use super::plan::Plan;
 use crate::encoder::Encoder;
-use crate::report::{
-    GalleryImage, GalleryRow, MapPanel, draw_gallery, draw_map, principal_plane,
-};
+use crate::report::{GalleryImage, GalleryRow, MapPanel, draw_gallery, draw_map, principal_plane};
 
 /// Neighbours shown for every query of the gallery.
 const NEIGHBOURS: usize = 5;
@@ -69,21 +67,43 @@ pub(super) fn judge(
         learned = (name, embed(encoder, test));
         scores.push(score(name, learned.1.view(), test.labels())?);
     }
-    let (before, after) = (principal_plane(raw.view()), principal_plane(learned.1.view()));
+    let (before, after) = (
+        principal_plane(raw.view()),
+        principal_plane(learned.1.view()),
+    );
     let panels = [
-        MapPanel { title: test.raw_name(), points: before.view() },
-        MapPanel { title: learned.0, points: after.view() },
+        MapPanel {
+            title: test.raw_name(),
+            points: before.view(),
+        },
+        MapPanel {
+            title: learned.0,
+            points: after.view(),
+        },
     ];
-    draw_map(&dir.join("map.png"), &panels, test.labels(), test.class_names())?;
+    draw_map(
+        &dir.join("map.png"),
+        &panels,
+        test.labels(),
+        test.class_names(),
+    )?;
     if let Examples::Images(_) = test {
         gallery(&dir.join("gallery.png"), test, &learned.1)?;
     }
-    Ok(SeedReport { seed: plan.seed, steps: plan.steps, scores, timing })
+    Ok(SeedReport {
+        seed: plan.seed,
+        steps: plan.steps,
+        scores,
+        timing,
+    })
 }
 
 /// Queries spread evenly over the classes, each with its nearest neighbours in the learned space.
 fn gallery(path: &Path, test: &Examples, rows: &Array2<f32>) -> Result<(), RunError> {
-    let failed = |source| RunError::Evaluation { what: "the gallery".into(), source };
+    let failed = |source| RunError::Evaluation {
+        what: "the gallery".into(),
+        source,
+    };
     let neighbours = knn_self(&Euclidean, rows.view(), NEIGHBOURS).map_err(failed)?;
     let labels = test.labels();
     let shown: Vec<GalleryRow> = queries(labels)
@@ -98,7 +118,9 @@ fn gallery(path: &Path, test: &Examples, rows: &Array2<f32>) -> Result<(), RunEr
                 .collect(),
         })
         .collect();
-    let Examples::Images(set) = test else { return Ok(()) };
+    let Examples::Images(set) = test else {
+        return Ok(());
+    };
     let shape = set.shape();
     let image = |i| GalleryImage {
         width: shape.width,
@@ -106,7 +128,12 @@ fn gallery(path: &Path, test: &Examples, rows: &Array2<f32>) -> Result<(), RunEr
         channels: shape.channels,
         bytes: set.image(i),
     };
-    Ok(draw_gallery(path, &image, &shown, "nearest neighbours in the learned space")?)
+    Ok(draw_gallery(
+        path,
+        &image,
+        &shown,
+        "nearest neighbours in the learned space",
+    )?)
 }
 
 /// One example of each of up to [`QUERIES`] classes, evenly chosen among the classes present.
@@ -117,5 +144,7 @@ fn queries(labels: &[u32]) -> Vec<usize> {
     }
     let firsts: Vec<usize> = first_of_class.into_values().collect();
     let count = firsts.len().min(QUERIES);
-    (0..count).map(|at| firsts[at * firsts.len() / count]).collect()
+    (0..count)
+        .map(|at| firsts[at * firsts.len() / count])
+        .collect()
 }

@@ -48,9 +48,22 @@ pub(crate) fn phases(config: &RunConfig) -> Vec<Phase> {
         file: "baseline.bpk",
         row: "softmax features",
     };
-    let row = if is_softmax { baseline.row } else { "learned metric" };
-    let metric = Phase { number: 1, loss: config.loss, file: "model.bpk", row };
-    if config.baseline && !is_softmax { vec![baseline, metric] } else { vec![metric] }
+    let row = if is_softmax {
+        baseline.row
+    } else {
+        "learned metric"
+    };
+    let metric = Phase {
+        number: 1,
+        loss: config.loss,
+        file: "model.bpk",
+        row,
+    };
+    if config.baseline && !is_softmax {
+        vec![baseline, metric]
+    } else {
+        vec![metric]
+    }
 }
 
 impl Plan {
@@ -88,12 +101,28 @@ impl Plan {
             if expected == got {
                 Ok(())
             } else {
-                Err(RunError::DataChanged { what, expected, got })
+                Err(RunError::DataChanged {
+                    what,
+                    expected,
+                    got,
+                })
             }
         };
-        compare("the number of training examples", self.train_examples, data.train.len())?;
-        compare("the number of test examples", self.test_examples, data.test.len())?;
-        compare("the number of classes", self.classes, data.train.class_names().len())
+        compare(
+            "the number of training examples",
+            self.train_examples,
+            data.train.len(),
+        )?;
+        compare(
+            "the number of test examples",
+            self.test_examples,
+            data.test.len(),
+        )?;
+        compare(
+            "the number of classes",
+            self.classes,
+            data.train.class_names().len(),
+        )
     }
 
     /// A fresh trainer for one model.
@@ -131,13 +160,19 @@ fn stream(
     classes: usize,
     per_class: usize,
 ) -> Result<Box<dyn BatchStream>, RunError> {
-    let failed = |source| RunError::Sampler { classes, per_class, source };
+    let failed = |source| RunError::Sampler {
+        classes,
+        per_class,
+        source,
+    };
     Ok(if loss.compares_pairs() {
         let sampler = PkSampler::new(train.labels(), classes, per_class).map_err(failed)?;
         Box::new(PkStream::new(sampler))
     } else {
         let size = (classes * per_class).min(train.len());
-        Box::new(RandomBatches::new(UniformSampler::new(train.len(), size).map_err(failed)?))
+        Box::new(RandomBatches::new(
+            UniformSampler::new(train.len(), size).map_err(failed)?,
+        ))
     })
 }
 

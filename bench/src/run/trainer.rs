@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module};
+use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
 use metric_core::Relevance;
@@ -84,15 +84,21 @@ impl Trainer {
             .standardized_by(&mean, &deviation);
         let classes = train.class_names().len();
         let objective = Objective::new(config.loss, classes, config.embedding_dim, &device);
-        let optimizer =
-            AdamWConfig::new().with_weight_decay(config.weight_decay as f32).init();
+        let optimizer = AdamWConfig::new()
+            .with_weight_decay(config.weight_decay as f32)
+            .init();
         Self {
             learner: Some(Learner { encoder, objective }.materialize()),
             optimizer,
             stream,
             miner,
             device,
-            progress: Progress { step: 0, images: 0, seconds: 0.0, generator },
+            progress: Progress {
+                step: 0,
+                images: 0,
+                seconds: 0.0,
+                generator,
+            },
             config,
         }
     }
@@ -110,19 +116,30 @@ impl Trainer {
         let started = std::time::Instant::now();
         let indices = self.stream.next_batch(&mut self.progress.generator);
         let labels: Vec<u32> = indices.iter().map(|&i| train.labels()[i]).collect();
-        let learner = self.learner.take().expect("the learner is put back after every step");
-        let embeddings =
-            learner.encoder.forward(train.batch(indices.iter().copied(), &self.device));
+        let learner = self
+            .learner
+            .take()
+            .expect("the learner is put back after every step");
+        let embeddings = learner
+            .encoder
+            .forward(train.batch(indices.iter().copied(), &self.device));
         let triplets = self.mine(&embeddings, &labels)?;
         let targets = upload_labels(&labels, &self.device);
         let loss =
-            learner.objective.forward(embeddings.clone(), targets.clone(), triplets.as_ref());
+            learner
+                .objective
+                .forward(embeddings.clone(), targets.clone(), triplets.as_ref());
         let value = loss.clone().into_scalar::<f32>();
         if !value.is_finite() {
-            return Err(RunError::Diverged { step: self.progress.step, loss: value });
+            return Err(RunError::Diverged {
+                step: self.progress.step,
+                loss: value,
+            });
         }
         let gradients = GradientsParams::from_grads(loss.backward(), &learner);
-        let mut learner = self.optimizer.step(self.learning_rate(), learner, gradients);
+        let mut learner = self
+            .optimizer
+            .step(self.learning_rate(), learner, gradients);
         learner.objective = learner.objective.after_step(embeddings, targets);
         self.learner = Some(learner);
         self.progress.step += 1;
@@ -136,12 +153,16 @@ impl Trainer {
         embeddings: &Tensor<2>,
         labels: &[u32],
     ) -> Result<Option<TripletIndices>, RunError> {
-        let Some(miner) = &self.miner else { return Ok(None) };
+        let Some(miner) = &self.miner else {
+            return Ok(None);
+        };
         let step = self.progress.step;
         let failed = |source| RunError::Mining { step, source };
         let rows = download(l2_normalize(embeddings.clone().detach()).inner());
         let batch = Batch::new(rows.view(), Relevance::labels(labels)).map_err(failed)?;
-        let triplets = miner.mine(&batch, &mut self.progress.generator).map_err(failed)?;
+        let triplets = miner
+            .mine(&batch, &mut self.progress.generator)
+            .map_err(failed)?;
         Ok(Some(TripletIndices::upload(&triplets, &self.device)))
     }
 
@@ -161,13 +182,20 @@ impl Trainer {
     /// The encoder in evaluation mode.
     pub(crate) fn encoder(&self) -> Encoder {
         // `valid` also brings batch norm's running statistics up to date.
-        self.learner.as_ref().expect("the learner is put back after every step").encoder.valid()
+        self.learner
+            .as_ref()
+            .expect("the learner is put back after every step")
+            .encoder
+            .valid()
     }
 
     /// Writes all state to `dir/PHASE-STEP`, under another name until it is complete, and removes
     /// what was there before.
     pub(crate) fn save(&self, dir: &Path) -> Result<(), RunError> {
-        let learner = self.learner.as_ref().expect("the learner is put back after every step");
+        let learner = self
+            .learner
+            .as_ref()
+            .expect("the learner is put back after every step");
         let name = format!("{}-{}", self.config.phase, self.progress.step);
         let (partial, complete) = (dir.join("partial"), dir.join(&name));
         if complete.exists() {
@@ -175,14 +203,25 @@ impl Trainer {
         }
         remove_dir(&partial)?;
         create_dir(&partial)?;
-        let saved = Saved { progress: self.progress.clone(), stream: self.stream.state() };
+        let saved = Saved {
+            progress: self.progress.clone(),
+            stream: self.stream.state(),
+        };
         write_json(&partial.join("state.json"), &saved)?;
         let record = learner.valid().into_record().into_bytes();
-        write_record(&partial.join("learner.bpk"), record.map_err(|e| e.to_string()))?;
+        write_record(
+            &partial.join("learner.bpk"),
+            record.map_err(|e| e.to_string()),
+        )?;
         let record = self.optimizer.to_record().into_bytes();
-        write_record(&partial.join("optimizer.bpk"), record.map_err(|e| e.to_string()))?;
-        fs::rename(&partial, &complete)
-            .map_err(|source| RunError::Io { path: complete.clone(), source })?;
+        write_record(
+            &partial.join("optimizer.bpk"),
+            record.map_err(|e| e.to_string()),
+        )?;
+        fs::rename(&partial, &complete).map_err(|source| RunError::Io {
+            path: complete.clone(),
+            source,
+        })?;
         for (_, _, old) in checkpoints(dir)? {
             if old != complete {
                 remove_dir(&old)?;
@@ -197,28 +236,45 @@ impl Trainer {
             .into_iter()
             .filter(|&(phase, _, _)| phase == self.config.phase)
             .max_by_key(|&(_, step, _)| step);
-        let Some((_, _, path)) = newest else { return Ok(self) };
+        let Some((_, _, path)) = newest else {
+            return Ok(self);
+        };
         let state = path.join("state.json");
         let saved: Saved = read_json(&state)?;
         self.stream
             .resume(saved.stream)
-            .map_err(|e| RunError::Record { path: state, reason: e.to_string() })?;
+            .map_err(|e| RunError::Record {
+                path: state,
+                reason: e.to_string(),
+            })?;
         self.progress = saved.progress;
-        let learner = self.learner.take().expect("the learner is put back after every step");
+        let learner = self
+            .learner
+            .take()
+            .expect("the learner is put back after every step");
         self.learner = Some(load_module(learner, &path.join("learner.bpk"))?);
         let optimizer = path.join("optimizer.bpk");
         let bytes = Bytes::from_bytes_vec(read(&optimizer)?);
         self.optimizer = self
             .optimizer
             .from_bytes(bytes)
-            .map_err(|e| RunError::Record { path: optimizer, reason: e.to_string() })?;
+            .map_err(|e| RunError::Record {
+                path: optimizer,
+                reason: e.to_string(),
+            })?;
         Ok(self)
     }
 }
 
 /// Saves an encoder alone.
 pub(crate) fn save_encoder(encoder: Encoder, path: &Path) -> Result<(), RunError> {
-    write_record(path, encoder.into_record().into_bytes().map_err(|e| e.to_string()))
+    write_record(
+        path,
+        encoder
+            .into_record()
+            .into_bytes()
+            .map_err(|e| e.to_string()),
+    )
 }
 
 /// Loads a module's record into it.
@@ -226,11 +282,17 @@ pub(crate) fn load_module<M: Module>(module: M, path: &Path) -> Result<M, RunErr
     let bytes = Bytes::from_bytes_vec(read(path)?);
     burn::store::ModuleRecord::from_bytes(bytes)
         .and_then(|record| module.try_load_record(record))
-        .map_err(|e| RunError::Record { path: path.into(), reason: e.to_string() })
+        .map_err(|e| RunError::Record {
+            path: path.into(),
+            reason: e.to_string(),
+        })
 }
 
 fn write_record(path: &Path, bytes: Result<Bytes, String>) -> Result<(), RunError> {
-    let bytes = bytes.map_err(|reason| RunError::Record { path: path.into(), reason })?;
+    let bytes = bytes.map_err(|reason| RunError::Record {
+        path: path.into(),
+        reason,
+    })?;
     write_atomic(path, &bytes)
 }
 
@@ -245,7 +307,10 @@ fn checkpoints(dir: &Path) -> Result<Vec<(u64, u64, PathBuf)>, RunError> {
     if !dir.exists() {
         return Ok(Vec::new());
     }
-    let failed = |source| RunError::Io { path: dir.into(), source };
+    let failed = |source| RunError::Io {
+        path: dir.into(),
+        source,
+    };
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -261,9 +326,10 @@ fn checkpoints(dir: &Path) -> Result<Vec<(u64, u64, PathBuf)>, RunError> {
 /// Removes a folder that may not be there.
 pub(crate) fn remove_dir(path: &Path) -> Result<(), RunError> {
     match fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(RunError::Io { path: path.into(), source })
-        }
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(RunError::Io {
+            path: path.into(),
+            source,
+        }),
         _ => Ok(()),
     }
 }

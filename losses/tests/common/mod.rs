@@ -3,14 +3,14 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-pub type Rows = Vec<Vec<f64>>;
+pub(crate) type Rows = Vec<Vec<f64>>;
 
-pub fn device() -> Device {
+pub(crate) fn device() -> Device {
     Device::flex().autodiff()
 }
 
 /// `n` rows with entries from -1 to 1, the same at every call (SplitMix64).
-pub fn rows(n: usize, dim: usize) -> Rows {
+pub(crate) fn rows(n: usize, dim: usize) -> Rows {
     let mut state = 7 + (n * 31 + dim) as u64;
     let mut next = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -22,27 +22,27 @@ pub fn rows(n: usize, dim: usize) -> Rows {
     (0..n).map(|_| (0..dim).map(|_| next()).collect()).collect()
 }
 
-pub fn tensor(rows: &Rows, dtype: DType) -> Tensor<2> {
+pub(crate) fn tensor(rows: &Rows, dtype: DType) -> Tensor<2> {
     let shape = [rows.len(), rows[0].len()];
     Tensor::from_data(TensorData::new(rows.concat(), shape), (&device(), dtype))
 }
 
-pub fn labels(labels: &[i64]) -> Tensor<1, Int> {
+pub(crate) fn labels(labels: &[i64]) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(labels.to_vec(), [labels.len()]), &device())
 }
 
-pub fn to_rows(tensor: Tensor<2>) -> Rows {
+pub(crate) fn to_rows(tensor: Tensor<2>) -> Rows {
     let [_, dim] = tensor.dims();
     let values = tensor.into_data().convert::<f64>().to_vec::<f64>().unwrap();
     values.chunks(dim).map(<[f64]>::to_vec).collect()
 }
 
-pub fn to_f64(tensor: Tensor<1>) -> f64 {
+pub(crate) fn to_f64(tensor: Tensor<1>) -> f64 {
     tensor.into_data().convert::<f64>().to_vec::<f64>().unwrap()[0]
 }
 
 /// The loss of `rows` and its gradient.
-pub fn value_and_gradient(
+pub(crate) fn value_and_gradient(
     rows: &Rows,
     dtype: DType,
     loss: &dyn Fn(Tensor<2>) -> Tensor<1>,
@@ -50,14 +50,16 @@ pub fn value_and_gradient(
     let x = tensor(rows, dtype).require_grad();
     let value = loss(x.clone());
     let gradients = value.backward();
-    let gradient = x.grad(&gradients).expect("the loss is connected to its input");
+    let gradient = x
+        .grad(&gradients)
+        .expect("the loss is connected to its input");
     (to_f64(value), to_rows(gradient))
 }
 
 /// Central differences. With step `h = 1e-5` their error is about `h² f‴ / 6 + ε |f| / h`, some
 /// 1e-10 for functions and derivatives of size one; ten thousand times that is allowed below for
 /// the steep ones (scale 64 cubed is 2.6e5).
-pub fn central_differences(rows: &Rows, f: &dyn Fn(&Rows) -> f64) -> Rows {
+pub(crate) fn central_differences(rows: &Rows, f: &dyn Fn(&Rows) -> f64) -> Rows {
     const STEP: f64 = 1e-5;
     let mut moved = rows.clone();
     let mut gradient = rows.clone();
@@ -76,7 +78,7 @@ pub fn central_differences(rows: &Rows, f: &dyn Fn(&Rows) -> f64) -> Rows {
 
 /// The tensor form in `f64` agrees with the loops in value, and in gradient with their central
 /// differences.
-pub fn assert_is(
+pub(crate) fn assert_is(
     rows: &Rows,
     loss: &dyn Fn(Tensor<2>) -> Tensor<1>,
     definition: &dyn Fn(&Rows) -> f64,
@@ -101,10 +103,13 @@ pub fn assert_is(
 
 /// Value and gradient are finite in `f32` for rows that are huge, tiny, all equal, partly equal,
 /// zero, or of very different sizes.
-pub fn assert_stays_finite(n: usize, dim: usize, loss: &dyn Fn(Tensor<2>) -> Tensor<1>) {
+pub(crate) fn assert_stays_finite(n: usize, dim: usize, loss: &dyn Fn(Tensor<2>) -> Tensor<1>) {
     let ordinary = rows(n, dim);
     let scaled = |factor: f64| -> Rows {
-        ordinary.iter().map(|row| row.iter().map(|v| v * factor).collect()).collect()
+        ordinary
+            .iter()
+            .map(|row| row.iter().map(|v| v * factor).collect())
+            .collect()
     };
     let mut pair_equal = ordinary.clone();
     pair_equal[1] = pair_equal[0].clone();
@@ -127,53 +132,69 @@ pub fn assert_stays_finite(n: usize, dim: usize, loss: &dyn Fn(Tensor<2>) -> Ten
 }
 
 /// Another order of the batch gives the same loss.
-pub fn assert_ignores_order(
+pub(crate) fn assert_ignores_order(
     rows: &Rows,
     classes: &[i64],
     loss: &dyn Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>,
 ) {
-    let value = |rows: &Rows, classes: &[i64]| {
-        to_f64(loss(tensor(rows, DType::F64), labels(classes)))
-    };
+    let value =
+        |rows: &Rows, classes: &[i64]| to_f64(loss(tensor(rows, DType::F64), labels(classes)));
     let expected = value(rows, classes);
     let order: Vec<usize> = (0..rows.len()).map(|i| (i * 5 + 2) % rows.len()).collect();
     let mut sorted = order.clone();
     sorted.sort_unstable();
-    assert!(sorted.iter().copied().eq(0..rows.len()), "5 must not divide the number of rows");
+    assert!(
+        sorted.iter().copied().eq(0..rows.len()),
+        "5 must not divide the number of rows"
+    );
     let moved: Rows = order.iter().map(|&i| rows[i].clone()).collect();
     let moved_classes: Vec<i64> = order.iter().map(|&i| classes[i]).collect();
     let got = value(&moved, &moved_classes);
-    assert!((got - expected).abs() <= 1e-11 * (1.0 + expected.abs()), "{got} after, {expected}");
+    assert!(
+        (got - expected).abs() <= 1e-11 * (1.0 + expected.abs()),
+        "{got} after, {expected}"
+    );
 }
 
 /// The loss is exactly 0, and a backward pass gives a gradient of zeros.
-pub fn assert_is_zero_on_the_graph(rows: &Rows, loss: &dyn Fn(Tensor<2>) -> Tensor<1>) {
+pub(crate) fn assert_is_zero_on_the_graph(rows: &Rows, loss: &dyn Fn(Tensor<2>) -> Tensor<1>) {
     let (value, gradient) = value_and_gradient(rows, DType::F32, loss);
     assert_eq!(value, 0.0);
-    assert!(gradient.concat().into_iter().all(|g| g == 0.0), "{gradient:?}");
+    assert!(
+        gradient.concat().into_iter().all(|g| g == 0.0),
+        "{gradient:?}"
+    );
 }
 
-pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-pub fn euclidean(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()
+pub(crate) fn euclidean(a: &[f64], b: &[f64]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| (x - y) * (x - y))
+        .sum::<f64>()
+        .sqrt()
 }
 
-pub fn cosine(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt())
 }
 
 /// `−log softmax(logits)[label]`.
-pub fn cross_entropy(logits: &[f64], label: usize) -> f64 {
+pub(crate) fn cross_entropy(logits: &[f64], label: usize) -> f64 {
     let largest = logits.iter().copied().fold(f64::MIN, f64::max);
     let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
     largest + sum.ln() - logits[label]
 }
 
 /// Mean of the terms above zero, 0 without any.
-pub fn mean_above_zero(terms: &[f64]) -> f64 {
+pub(crate) fn mean_above_zero(terms: &[f64]) -> f64 {
     let above: Vec<f64> = terms.iter().copied().filter(|&term| term > 0.0).collect();
-    if above.is_empty() { 0.0 } else { above.iter().sum::<f64>() / above.len() as f64 }
+    if above.is_empty() {
+        0.0
+    } else {
+        above.iter().sum::<f64>() / above.len() as f64
+    }
 }
