@@ -85,8 +85,8 @@ impl ArcFaceLossConfig {
 /// let loss = ArcFaceLossConfig::new(2, 2).with_scale(1.0).init(&device).with_weight(axes);
 /// let x = Tensor::<2>::from_floats([[3.0, 0.0]], &device);
 /// let labels = Tensor::<1, Int>::from_ints([0], &device);
-/// // logits cos 0.5 = 0.87758 and 0: log(1 + e^-0.87758) = 0.34751
-/// assert!((loss.forward(x, labels).into_scalar::<f32>() - 0.34751).abs() < 1e-5);
+/// // logits cos 0.5 = 0.87758 and 0: log(1 + e^-0.87758) = 0.34769
+/// assert!((loss.forward(x, labels).into_scalar::<f32>() - 0.34769).abs() < 1e-5);
 /// ```
 #[derive(Module, Debug)]
 pub struct ArcFaceLoss {
@@ -133,7 +133,9 @@ impl ArcFaceLoss {
     /// # Shapes
     /// - `weight`: `[num_classes, dim]`
     pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
-        self.weight = self.weight.map(|_| weight.detach().require_grad());
+        self.weight = self
+            .weight
+            .map(|old| weight.detach().set_require_grad(old.is_require_grad()));
         self
     }
 

@@ -72,7 +72,7 @@ impl CenterLossConfig {
 /// // centre 0 at the origin: (4 + 16) / (2 · 2) = 5
 /// assert_eq!(loss.forward(x.clone(), labels.clone()).into_scalar::<f32>(), 5.0);
 /// // it moves by α · (2, 4) / (1 + 2) to (1/3, 2/3)
-/// let moved = loss.update(x, labels).centers().into_data().to_vec::<f32>().unwrap();
+/// let moved = loss.update(x, labels).centers().into_data().try_to_vec::<f32>().unwrap();
 /// assert!((moved[0] - 1.0 / 3.0).abs() < 1e-6 && (moved[1] - 2.0 / 3.0).abs() < 1e-6);
 /// ```
 #[derive(Module, Debug)]

@@ -106,7 +106,9 @@ impl NormalizedSoftmaxLoss {
     /// # Shapes
     /// - `weight`: `[num_classes, dim]`
     pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
-        self.weight = self.weight.map(|_| weight.detach().require_grad());
+        self.weight = self
+            .weight
+            .map(|old| weight.detach().set_require_grad(old.is_require_grad()));
         self
     }
 

@@ -195,7 +195,8 @@ impl TripletMarginLoss {
             None => rows,
             Some(among) => rows.min_pair(among.select(0, positives.reshape([count]))),
         };
-        let valid = masks.negative.select(0, anchors);
+        // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
+        let valid = masks.negative.int().select(0, anchors).equal_scalar(1);
         self.reducer
             .reduce(self.terms(to_positive - to_negative + self.margin), valid)
     }

@@ -95,7 +95,7 @@ impl Values {
             values
                 .0
                 .get(index)
-                .map_or(Vec::new(), |data| data.shape.to_vec())
+                .map_or(Vec::new(), |data| data.shape().to_vec())
         };
         for index in 0..self.0.len().max(teacher.0.len()) {
             let (teacher, student) = (shape(teacher, index), shape(self, index));

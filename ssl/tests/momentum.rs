@@ -45,7 +45,7 @@ fn batch(device: &Device) -> Tensor<2> {
 }
 
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().try_to_vec().unwrap()
 }
 
 fn running_mean(net: &Net) -> Vec<f32> {

@@ -119,7 +119,7 @@ fn download(tensor: Tensor<2>) -> Array2<f64> {
     let values = tensor
         .into_data()
         .convert::<f64>()
-        .to_vec::<f64>()
+        .try_to_vec::<f64>()
         .expect("the data were converted to f64");
     Array2::from_shape_vec(shape, values).expect("a tensor has as many values as its shape says")
 }

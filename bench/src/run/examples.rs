@@ -153,7 +153,7 @@ pub(crate) fn download(rows: Tensor<2>) -> Array2<f32> {
     let shape = rows.dims();
     let values = rows
         .into_data()
-        .to_vec::<f32>()
+        .try_to_vec::<f32>()
         .expect("models compute in f32");
     Array2::from_shape_vec(shape, values).expect("a tensor has as many values as its shape says")
 }

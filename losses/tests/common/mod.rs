@@ -33,12 +33,20 @@ pub(crate) fn labels(labels: &[i64]) -> Tensor<1, Int> {
 
 pub(crate) fn to_rows(tensor: Tensor<2>) -> Rows {
     let [_, dim] = tensor.dims();
-    let values = tensor.into_data().convert::<f64>().to_vec::<f64>().unwrap();
+    let values = tensor
+        .into_data()
+        .convert::<f64>()
+        .try_to_vec::<f64>()
+        .unwrap();
     values.chunks(dim).map(<[f64]>::to_vec).collect()
 }
 
 pub(crate) fn to_f64(tensor: Tensor<1>) -> f64 {
-    tensor.into_data().convert::<f64>().to_vec::<f64>().unwrap()[0]
+    tensor
+        .into_data()
+        .convert::<f64>()
+        .try_to_vec::<f64>()
+        .unwrap()[0]
 }
 
 /// The loss of `rows` and its gradient.
