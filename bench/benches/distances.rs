@@ -1,4 +1,5 @@
 //! One pair, and all pairs of two sets. `--features peers` adds the C library `simsimd`.
+#![allow(missing_docs, reason = "criterion_group! makes a function")]
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
 //! Forward and backward of each loss on one batch of 32 classes x 4 embeddings.
+#![allow(missing_docs, reason = "criterion_group! makes a function")]
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

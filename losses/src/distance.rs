@@ -2,7 +2,7 @@ use burn::config::Config;
 use burn::tensor::Tensor;
 
 use crate::error::ConfigError;
-use crate::numerics::{common_scale, l2_normalize, safe_root, safe_sqrt};
+use crate::numerics::{common_scale, l2_normalize, safe_root};
 
 /// Up to this many differences (`n · m · dim`) the Euclidean matrix is formed from them directly.
 const DIRECT_LIMIT: usize = 1 << 22;
@@ -122,18 +122,11 @@ impl EmbeddingDistance {
     /// From sums over scaled differences to distances: `(scale · sums^(1/p))^power`.
     fn rescale(self, sums: Tensor<2>, scale: Tensor<2>) -> Tensor<2> {
         let (p, power) = self.order();
-        let root = power / p;
-        let scaled = if root == 0.5 {
-            safe_sqrt(sums)
-        } else {
-            safe_root(sums, root)
+        let unit = match power {
+            1.0 => scale,
+            _ => scale.powf_scalar(power),
         };
-        let unit = if power == 1.0 {
-            scale
-        } else {
-            scale.powf_scalar(power)
-        };
-        scaled * unit
+        safe_root(sums, power / p) * unit
     }
 }
 

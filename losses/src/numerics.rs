@@ -40,10 +40,9 @@ pub(crate) fn safe_root<const D: usize>(x: Tensor<D>, exponent: f64) -> Tensor<D
     }
     let is_zero = x.clone().lower_equal_scalar(0.0);
     let x = x.mask_fill(is_zero.clone(), 1.0);
-    let root = if exponent == 0.5 {
-        x.sqrt()
-    } else {
-        x.powf_scalar(exponent)
+    let root = match exponent {
+        0.5 => x.sqrt(),
+        _ => x.powf_scalar(exponent),
     };
     root.mask_fill(is_zero, 0.0)
 }

@@ -161,7 +161,8 @@ impl NamedDistance {
     fn prepare(&self, rows: Tensor<2>) -> Tensor<2> {
         match self.distance {
             _ if !self.normalize => rows,
-            EmbeddingDistance::Lp { p, .. } if p != 2.0 => {
+            EmbeddingDistance::Lp { p: 2.0, .. } => l2_normalize(rows),
+            EmbeddingDistance::Lp { p, .. } => {
                 let norms = rows
                     .clone()
                     .abs()

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::config::DataConfig;
@@ -72,6 +73,25 @@ impl Dataset {
                 })
             }
         }
+    }
+
+    /// Whether retrieval on the test examples means anything: two classes, and two of one.
+    pub(super) fn check_judged(&self) -> Result<(), RunError> {
+        let mut counts = BTreeMap::new();
+        for label in self.test.labels() {
+            *counts.entry(label).or_insert(0) += 1;
+        }
+        let fault = if counts.len() < 2 {
+            "are of one class"
+        } else if counts.values().all(|&count| count < 2) {
+            "have no two of one class; hold out more with --holdout"
+        } else {
+            return Ok(());
+        };
+        let test = self.test.len();
+        Err(RunError::Invalid(format!(
+            "the {test} test examples {fault}, so nothing can be retrieved among them"
+        )))
     }
 
     /// What the test examples are, in words.

@@ -33,6 +33,9 @@ pub struct Scores {
 }
 
 /// Unit embeddings of all examples, `[n, embedding_size]`, by an encoder in evaluation mode.
+///
+/// # Panics
+/// If the examples are not of the size the encoder was made for.
 pub fn embed(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
     let encoder = encoder.clone().valid();
     let device = Device::flex();

@@ -25,5 +25,5 @@ pub use evaluate::{Scores, embed, score};
 pub use examples::Examples;
 pub use execute::{Outcome, Run, Watch};
 pub use miner::MinerName;
-pub use objective::{LossName, Objective};
+pub use objective::{LossName, Objective, SoftmaxAndCenter};
 pub use outputs::{SeedReport, Timing};

@@ -76,6 +76,12 @@ impl Plan {
             test_examples: data.test.len(),
             classes: data.train.class_names().len(),
         };
+        // What cannot be batched or judged is refused before anything is trained or written.
+        data.check_judged()?;
+        let (classes, per_class) = config.batch_shape(plan.classes);
+        for phase in phases(config) {
+            stream(phase.loss, &data.train, classes, per_class)?;
+        }
         plan.steps = match config.budget {
             Budget::Steps(steps) => steps,
             Budget::Minutes(minutes) => {
@@ -86,9 +92,8 @@ impl Plan {
                 (minutes * 60.0 / seconds_a_step) as u64
             }
             budget => {
-                let (p, k) = config.batch_shape(plan.classes);
                 let epochs = budget.epochs(plan.train_examples).unwrap_or(1);
-                epochs * plan.train_examples.div_ceil(p * k) as u64
+                epochs * plan.train_examples.div_ceil(classes * per_class) as u64
             }
         }
         .max(1);
