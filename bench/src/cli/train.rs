@@ -27,7 +27,7 @@ pub(crate) struct TrainArgs {
     /// Length of an embedding
     #[arg(long, default_value_t = 128, value_name = "D")]
     embedding_dim: usize,
-    /// Train so many epochs [default: as many as make about 40,000 examples]
+    /// Train so many epochs [default: as many as make about 25,000 examples]
     #[arg(long, group = "budget", value_name = "E")]
     epochs: Option<u64>,
     /// Train so many minutes, all models of a seed together

@@ -64,12 +64,12 @@ pub enum Budget {
     Minutes(f64),
     /// So many optimizer steps a model.
     Steps(u64),
-    /// As many epochs as make about 40,000 examples.
+    /// As many epochs as make about 25,000 examples.
     Auto,
 }
 
 /// Examples seen by each model under [`Budget::Auto`].
-const AUTO_EXAMPLES: f64 = 40_000.0;
+const AUTO_EXAMPLES: f64 = 25_000.0;
 
 impl Budget {
     /// Epochs over `examples` examples, unless the budget is in minutes or steps.
