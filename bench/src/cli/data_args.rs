@@ -44,11 +44,15 @@ impl DataArgs {
         }
     }
 
-    /// The data named here, else those of the run.
+    /// The data named here, in the size and with the label column of the run unless others are given;
+    /// else those of the run.
     pub(crate) fn load_for(&self, run: &Run) -> anyhow::Result<Dataset> {
         let mut config = run.config().data.clone();
         if self.data.is_some() {
+            let trained_on = config;
             config = self.config();
+            config.size = config.size.or(trained_on.size);
+            config.label = config.label.or(trained_on.label);
         } else if self.data_dir.is_some() {
             config.data_dir.clone_from(&self.data_dir);
         }

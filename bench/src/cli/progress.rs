@@ -63,6 +63,7 @@ impl Watch for Progress {
         }
         self.bar.set_prefix(self.name.clone());
         self.bar.set_position(step);
+        self.bar.set_message("first step");
         self.bar.reset_eta();
     }
 

@@ -33,6 +33,16 @@ pub(super) const OPS: &[Op] = &[
         |case| matrix::<f64, _>(case, Angular),
     ),
     op("minkowski", minkowski::<f32>, minkowski::<f64>),
+    op(
+        "manhattan",
+        |case| of_order::<f32>(case, 1.0),
+        |case| of_order::<f64>(case, 1.0),
+    ),
+    op(
+        "chebyshev",
+        |case| of_order::<f32>(case, f64::INFINITY),
+        |case| of_order::<f64>(case, f64::INFINITY),
+    ),
     op("inner_product", inner_product::<f32>, inner_product::<f64>),
     op("mahalanobis", mahalanobis::<f32>, mahalanobis::<f64>),
 ];
@@ -44,7 +54,11 @@ fn matrix<T: Scalar, D: Distance<T>>(case: &Case, distance: D) -> Result<Outputs
 }
 
 fn minkowski<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
-    let distance = Minkowski::new(case.f64_param("p")?).map_err(|e| case.refused(e))?;
+    of_order::<T>(case, case.f64_param("p")?)
+}
+
+fn of_order<T: Scalar>(case: &Case, p: f64) -> Result<Outputs, CaseError> {
+    let distance = Minkowski::new(p).map_err(|e| case.refused(e))?;
     matrix::<T, _>(case, distance)
 }
 
