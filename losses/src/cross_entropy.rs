@@ -1,6 +1,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor};
 
+use crate::numerics::everywhere;
 use crate::reducer::Reducer;
 
 /// `−log softmax(logits)` at the label of every row, reduced.
@@ -14,8 +15,8 @@ pub(crate) fn cross_entropy(
     reducer: Reducer,
 ) -> Tensor<1> {
     let [n] = labels.dims();
-    let losses = -log_softmax(logits, 1).gather(1, labels.clone().reshape([n, 1]));
-    let every_row = labels.clone().equal(labels).reshape([n, 1]);
+    let losses = -log_softmax(logits, 1).gather(1, labels.reshape([n, 1]));
+    let every_row = everywhere(&losses);
     reducer.reduce(losses, every_row)
 }
 

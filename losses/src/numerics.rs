@@ -1,6 +1,6 @@
 //! Operations whose value and gradient stay finite where the textbook form does not.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Int, Tensor};
 
 /// Smallest positive normal `f32`: a divisor no smaller than this never overflows a ratio of
 /// numbers below one.
@@ -61,9 +61,13 @@ pub(crate) fn common_scale(x: &Tensor<2>, y: &Tensor<2>) -> Tensor<2> {
         .reshape([1, 1])
 }
 
+/// True everywhere, in the shape of `like`.
+pub(crate) fn everywhere<const D: usize>(like: &Tensor<D>) -> Tensor<D, Bool> {
+    Tensor::<D, Int>::zeros(like.dims(), &like.device()).equal_scalar(0)
+}
+
 /// The number 0, connected to `x` so that a backward pass always works.
 pub(crate) fn zero_on_graph(x: Tensor<2>) -> Tensor<1> {
-    let everything = x.clone().detach().equal(x.clone().detach());
-    let neither = everything.clone().bool_not();
-    x.mask_fill(everything.bool_or(neither), 0.0).sum()
+    let everywhere = everywhere(&x);
+    x.mask_fill(everywhere, 0.0).sum()
 }

@@ -45,13 +45,13 @@ impl Reducer {
     /// - `losses`, `selected`: the same shape
     /// - output: `[1]`
     pub fn reduce<const D: usize>(self, losses: Tensor<D>, selected: Tensor<D, Bool>) -> Tensor<1> {
-        let above = |low: f64| losses.clone().greater_scalar(low);
+        // Written so that NaN counts as selected: a broken embedding must not look like a met margin.
+        let above = |low: f64| losses.clone().lower_equal_scalar(low).bool_not();
+        let below = |high: f64| losses.clone().greater_equal_scalar(high).bool_not();
         let selected = match self {
             Self::Mean | Self::Sum => selected,
             Self::AvgNonZero => selected.bool_and(above(0.0)),
-            Self::Threshold { low, high } => selected
-                .bool_and(above(low))
-                .bool_and(losses.clone().lower_scalar(high)),
+            Self::Threshold { low, high } => selected.bool_and(above(low)).bool_and(below(high)),
         };
         let kept = losses.mask_fill(selected.clone().bool_not(), 0.0);
         if self == Self::Sum {

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{softplus, zero_on_graph};
+use crate::numerics::{everywhere, softplus, zero_on_graph};
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
 use crate::triplet_indices::TripletIndices;
@@ -168,7 +168,7 @@ impl TripletMarginLoss {
             to_negative = to_negative.min_pair(self.distance.paired(positive, negative));
         }
         let losses = self.terms(to_positive - to_negative + self.margin);
-        let all = losses.clone().detach().is_nan().bool_not();
+        let all = everywhere(&losses);
         self.reducer.reduce(losses, all)
     }
 

@@ -198,6 +198,17 @@ fn normalizing_keeps_the_direction_of_huge_and_tiny_rows_and_leaves_zero_alone()
 }
 
 #[test]
+fn a_broken_embedding_shows() {
+    let device = device();
+    let arc = ArcFaceLossConfig::new(4, 3).init(&device);
+    let plain = NormalizedSoftmaxLossConfig::new(4, 3).init(&device);
+    let softmax = SoftmaxLossConfig::new(4, 3).init(&device);
+    assert_shows_nan(7, 3, &|x| arc.forward(x, labels(&CLASSES)));
+    assert_shows_nan(7, 3, &|x| plain.forward(x, labels(&CLASSES)));
+    assert_shows_nan(7, 3, &|x| softmax.forward(x, labels(&CLASSES)));
+}
+
+#[test]
 fn configurations_out_of_range_are_refused_by_name() {
     let temperature = NormalizedSoftmaxLossConfig::new(4, 3).with_temperature(0.0);
     assert_eq!(

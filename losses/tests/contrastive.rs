@@ -154,6 +154,18 @@ fn a_large_batch_takes_the_product_form_and_agrees() {
 }
 
 #[test]
+fn a_broken_embedding_shows_under_every_reducer() {
+    let threshold = Reducer::Threshold {
+        low: 0.1,
+        high: 0.5,
+    };
+    for reducer in [Reducer::Mean, Reducer::Sum, Reducer::AvgNonZero, threshold] {
+        let loss = config().with_reducer(reducer).init(&device());
+        assert_shows_nan(8, 3, &|x| loss.forward(x, labels(&CLASSES)));
+    }
+}
+
+#[test]
 fn configurations_out_of_range_are_refused_by_name() {
     let nan = config().with_neg_margin(f64::NAN).validate().unwrap_err();
     assert_eq!(nan.to_string(), "neg_margin must be finite, got NaN");

@@ -164,6 +164,15 @@ fn a_batch_without_a_triplet_is_zero_and_still_on_the_graph() {
 }
 
 #[test]
+fn a_broken_embedding_shows() {
+    let loss = config().init(&device());
+    assert_shows_nan(8, 3, &|x| loss.forward(x, labels(&CLASSES)));
+    let given = Triplets::new(vec![1], vec![0], vec![4]).unwrap();
+    let given = TripletIndices::upload(&given, &device());
+    assert_shows_nan(8, 3, &|x| loss.forward_mined(x, &given));
+}
+
+#[test]
 fn configurations_out_of_range_are_refused_by_name() {
     let margin = config().with_margin(f64::INFINITY).validate().unwrap_err();
     assert_eq!(margin.to_string(), "margin must be finite, got inf");

@@ -139,6 +139,14 @@ pub(crate) fn assert_stays_finite(n: usize, dim: usize, loss: &dyn Fn(Tensor<2>)
     }
 }
 
+/// A broken embedding shows in the loss: no margin, mean or threshold hides it.
+pub(crate) fn assert_shows_nan(n: usize, dim: usize, loss: &dyn Fn(Tensor<2>) -> Tensor<1>) {
+    let mut broken = rows(n, dim);
+    broken[1][0] = f64::NAN;
+    let value = to_f64(loss(tensor(&broken, DType::F32)));
+    assert!(value.is_nan(), "the loss of a batch with NaN is {value}");
+}
+
 /// Another order of the batch gives the same loss.
 pub(crate) fn assert_ignores_order(
     rows: &Rows,
