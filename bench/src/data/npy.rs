@@ -1,12 +1,12 @@
 //! Matrices in the `.npy` format of `NumPy`.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
 use super::DataError;
+use crate::whole_file::write_whole;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -22,7 +22,7 @@ pub fn read_npy(path: &Path) -> Result<Array2<f32>, DataError> {
 /// Writes a matrix as `<f4` in C order, format version 1.
 ///
 /// # Errors
-/// If the file cannot be written.
+/// If the file cannot be written; what was there before then stays.
 pub fn write_npy(path: &Path, matrix: ArrayView2<'_, f32>) -> Result<(), DataError> {
     let (rows, columns) = matrix.dim();
     let mut head =
@@ -32,18 +32,16 @@ pub fn write_npy(path: &Path, matrix: ArrayView2<'_, f32>) -> Result<(), DataErr
     let length = start - MAGIC.len() - 4;
     head += &" ".repeat(length - 1 - head.len());
     head.push('\n');
-    let write = || {
-        let mut file = BufWriter::new(File::create(path)?);
+    write_whole(path, |file| {
         file.write_all(MAGIC)?;
         file.write_all(&[1, 0])?;
         file.write_all(&(length as u16).to_le_bytes())?;
         file.write_all(head.as_bytes())?;
         matrix
             .iter()
-            .try_for_each(|value| file.write_all(&value.to_le_bytes()))?;
-        file.flush()
-    };
-    write().map_err(|source| DataError::Io {
+            .try_for_each(|value| file.write_all(&value.to_le_bytes()))
+    })
+    .map_err(|source| DataError::Io {
         path: path.into(),
         source,
     })

@@ -12,6 +12,7 @@ use plotters::style::{
 };
 
 use super::ReportError;
+use crate::whole_file::write_whole;
 
 /// Pixels a side: beyond it viewers give up, and the buffer alone would take gigabytes.
 const LARGEST_SIDE: usize = 16_384;
@@ -85,27 +86,11 @@ impl<'p> Canvas<'p> {
                 path: self.path.to_owned(),
                 source,
             })?;
-        replace(self.path, &bytes).map_err(|source| ReportError::Write {
+        write_whole(self.path, |file| file.write_all(&bytes)).map_err(|source| ReportError::Write {
             path: self.path.to_owned(),
             source,
         })
     }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a file name"))?;
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = path.with_file_name(beside);
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        // The first error is the one to report; the leftover may not even exist.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
 }
 
 /// Text in the report's one font.

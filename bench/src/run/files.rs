@@ -1,34 +1,20 @@
-//! Files of a run: written whole or not at all.
+//! Files of a run, their errors naming them.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::RunError;
+use crate::whole_file::write_whole;
 
-/// Writes beside `path` and renames, so that a reader never sees half a file.
+/// [`write_whole`] of bytes, its error naming the file.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let written = write_synced(&partial, bytes).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| {
-        // The first error is the one worth reporting.
-        let _ = fs::remove_file(&partial);
-        RunError::Io {
-            path: path.into(),
-            source,
-        }
+    write_whole(path, |file| file.write_all(bytes)).map_err(|source| RunError::Io {
+        path: path.into(),
+        source,
     })
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// [`write_atomic`] of a value as JSON.
