@@ -18,6 +18,14 @@ pub enum Error {
         /// Which argument.
         what: &'static str,
     },
+    /// Two matrices whose rows should belong together in pairs have different numbers of them.
+    #[error("row count mismatch: left has {left} rows, right has {right}")]
+    RowCount {
+        /// Rows of the left matrix.
+        left: usize,
+        /// Rows of the right matrix.
+        right: usize,
+    },
     /// An entry is NaN or infinite.
     #[error("{what} must be finite, but row {row}, column {column} is not")]
     NonFinite {

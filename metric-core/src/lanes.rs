@@ -4,53 +4,73 @@
 //! each adds up a sixteenth of the terms.
 
 use crate::Scalar;
-use crate::scalar::Sealed;
+use crate::kernel::{Kernel, Simd};
 
 pub(crate) const LANES: usize = 16;
 
 /// Folds `term(a[i], b[i])` with `join`, which must have `T::ZERO` as its neutral element.
 ///
 /// The order of operations depends on the length alone. Swapping `a` and `b` gives the same bits if `term` does.
-#[inline]
-fn fold<T: Scalar>(a: &[T], b: &[T], term: impl Fn(T, T) -> T, join: impl Fn(T, T) -> T) -> T {
-    let (a_chunks, a_tail) = a.as_chunks::<LANES>();
-    let (b_chunks, b_tail) = b.as_chunks::<LANES>();
-    let mut lanes = [T::ZERO; LANES];
-    for (x, y) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] = join(lanes[lane], term(x[lane], y[lane]));
+struct Fold<'a, T, F, J> {
+    a: &'a [T],
+    b: &'a [T],
+    term: F,
+    join: J,
+}
+
+/// Compiled for each instruction set by [`Kernel`]; the compiler finds the vectors.
+impl<T: Scalar, F: Fn(T, T) -> T, J: Fn(T, T) -> T> Kernel<T> for Fold<'_, T, F, J> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, _: S) -> T {
+        let (a_chunks, a_tail) = self.a.as_chunks::<LANES>();
+        let (b_chunks, b_tail) = self.b.as_chunks::<LANES>();
+        let mut lanes = [T::ZERO; LANES];
+        for (x, y) in a_chunks.iter().zip(b_chunks) {
+            for lane in 0..LANES {
+                lanes[lane] = (self.join)(lanes[lane], (self.term)(x[lane], y[lane]));
+            }
         }
+        let mut rest = T::ZERO;
+        for (&x, &y) in a_tail.iter().zip(b_tail) {
+            rest = (self.join)(rest, (self.term)(x, y));
+        }
+        lanes.into_iter().fold(rest, &self.join)
     }
-    let mut rest = T::ZERO;
-    for (&x, &y) in a_tail.iter().zip(b_tail) {
-        rest = join(rest, term(x, y));
-    }
-    lanes.into_iter().fold(rest, join)
 }
 
 /// `Σ term(aᵢ, bᵢ)`.
 #[inline]
 pub(crate) fn sum<T: Scalar>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
-    fold(a, b, term, |x, y| x + y)
-}
-
-/// `max |aᵢ − bᵢ|`, zero for empty slices.
-#[inline]
-pub(crate) fn max_abs_diff<T: Scalar>(a: &[T], b: &[T]) -> T {
-    fold(a, b, |x, y| (x - y).abs(), Sealed::max)
+    T::run(Fold {
+        a,
+        b,
+        term,
+        join: |x, y| x + y,
+    })
 }
 
 /// `Σ aᵢ²`, added up in `f64`.
 #[inline]
 pub(crate) fn squared_norm<T: Scalar>(a: &[T]) -> f64 {
-    let (chunks, tail) = a.as_chunks::<LANES>();
-    let mut lanes = [0.0f64; LANES];
-    for x in chunks {
-        for lane in 0..LANES {
-            let value = x[lane].to_f64();
-            lanes[lane] += value * value;
+    struct Squares<'a, T>(&'a [T]);
+    impl<T: Scalar> Kernel<T> for Squares<'_, T> {
+        type Output = f64;
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, _: S) -> f64 {
+            let (chunks, tail) = self.0.as_chunks::<LANES>();
+            let mut lanes = [0.0f64; LANES];
+            for x in chunks {
+                for lane in 0..LANES {
+                    let value = x[lane].to_f64();
+                    lanes[lane] += value * value;
+                }
+            }
+            let rest: f64 = tail.iter().map(|x| x.to_f64() * x.to_f64()).sum();
+            lanes.iter().sum::<f64>() + rest
         }
     }
-    let rest: f64 = tail.iter().map(|x| x.to_f64() * x.to_f64()).sum();
-    lanes.iter().sum::<f64>() + rest
+    T::run(Squares(a))
 }

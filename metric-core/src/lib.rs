@@ -21,7 +21,9 @@
 //! ```
 
 mod distance;
+mod element;
 mod error;
+mod kernel;
 mod knn;
 mod lanes;
 mod pairwise;
@@ -29,14 +31,17 @@ mod relevance;
 pub mod retrieval;
 mod rows;
 mod scalar;
+mod tile;
 mod walk;
 
 pub use distance::{
-    Angular, Cosine, CosineSimilarity, Distance, Euclidean, InnerProduct, Mahalanobis, Metric,
-    Minkowski, Similarity, SquaredEuclidean,
+    Angular, Cosine, CosineSimilarity, Distance, Euclidean, Form, InnerProduct, Law, Mahalanobis,
+    Metric, Minkowski, Similarity, SquaredEuclidean,
 };
+pub use element::Element;
 pub use error::Error;
 pub use knn::{Neighbors, knn, knn_self};
-pub use pairwise::{pairwise, pairwise_similarity};
+pub use pairwise::{one_to_many, paired, pairwise, pairwise_similarity};
 pub use relevance::Relevance;
 pub use scalar::Scalar;
+pub use tile::{RowProgram, Scattered, scatter, walk, walk_self};

@@ -1,11 +1,12 @@
-//! Matrices of all pairs.
+//! Matrices and lists of distances.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use crate::kernel::pages::zeros;
 use crate::rows::Rows;
-use crate::walk::{BLOCK, TILE, chunks};
-use crate::{Distance, Error, Scalar, Similarity};
+use crate::tile::{Blocks, chunks};
+use crate::{Distance, Element, Error, Form, Scalar, Similarity};
 
 /// Distances between every row of `x` `[n, dim]` and every row of `y` `[m, dim]`: `[n, m]`.
 ///
@@ -24,16 +25,22 @@ use crate::{Distance, Error, Scalar, Similarity};
 /// assert_eq!(pairwise(&Euclidean, x.view(), x.view())?, array![[0.0, 5.0], [5.0, 0.0]]);
 /// # Ok::<(), metric_core::Error>(())
 /// ```
-pub fn pairwise<T, D>(
+pub fn pairwise<E, D>(
     distance: &D,
-    x: ArrayView2<'_, T>,
-    y: ArrayView2<'_, T>,
-) -> Result<Array2<T>, Error>
+    x: ArrayView2<'_, E>,
+    y: ArrayView2<'_, E>,
+) -> Result<Array2<E::Acc>, Error>
 where
-    T: Scalar,
-    D: Distance<T> + ?Sized,
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
 {
-    matrix(x, y, |a, b| distance.distance(a, b))
+    let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
+    Ok(matrix(
+        distance.form(),
+        &|a, b| distance.distance(a, b),
+        &x,
+        &y,
+    ))
 }
 
 /// Similarities between every row of `x` `[n, dim]` and every row of `y` `[m, dim]`: `[n, m]`.
@@ -41,39 +48,115 @@ where
 /// # Errors
 ///
 /// [`Error::Empty`], [`Error::DimMismatch`] or [`Error::NonFinite`].
-pub fn pairwise_similarity<T, S>(
+pub fn pairwise_similarity<E, S>(
     similarity: &S,
-    x: ArrayView2<'_, T>,
-    y: ArrayView2<'_, T>,
-) -> Result<Array2<T>, Error>
+    x: ArrayView2<'_, E>,
+    y: ArrayView2<'_, E>,
+) -> Result<Array2<E::Acc>, Error>
 where
-    T: Scalar,
-    S: Similarity<T> + ?Sized,
+    E: Element,
+    S: Similarity<E::Acc> + ?Sized,
 {
-    matrix(x, y, |a, b| similarity.similarity(a, b))
+    let (x, y) = Rows::checked_pair(("x", x), ("y", y))?;
+    let pair = |a: &[E::Acc], b: &[E::Acc]| similarity.similarity(a, b);
+    Ok(matrix(similarity.form(), &pair, &x, &y))
 }
 
 fn matrix<T: Scalar>(
-    x: ArrayView2<'_, T>,
-    y: ArrayView2<'_, T>,
-    value: impl Fn(&[T], &[T]) -> T + Sync,
-) -> Result<Array2<T>, Error> {
-    let (x, y) = Rows::checked_pair(("x", x), ("y", y))?;
+    form: Form<'_, T>,
+    pair: &(impl Fn(&[T], &[T]) -> T + Sync),
+    x: &Rows<'_, T>,
+    y: &Rows<'_, T>,
+) -> Array2<T> {
     let (n, m) = (x.len(), y.len());
-    let mut out = Array2::from_elem((n, m), T::ZERO);
-    let entries = out.as_slice_mut().expect("a fresh array is contiguous");
-    entries
-        .par_chunks_mut(BLOCK * m)
-        .enumerate()
-        .for_each(|(block, entries)| {
-            for tile in chunks(0..m, TILE) {
-                for (row, entries) in entries.chunks_exact_mut(m).enumerate() {
-                    let left = x.row(block * BLOCK + row);
-                    for column in tile.clone() {
-                        entries[column] = value(left, y.row(column));
-                    }
-                }
-            }
+    let mut out = zeros::<T>(n * m);
+    let blocks = Blocks::new(form, pair, x, Some(y));
+    let rows = blocks.rows_at_a_time();
+    out.par_chunks_mut(rows * m)
+        .zip(chunks(0..n, rows).collect::<Vec<_>>())
+        .for_each_init(
+            || blocks.scratch(),
+            |scratch, (out, rows)| {
+                blocks.pack(scratch, rows.clone());
+                blocks.block(scratch, rows, 0..m, out, m);
+            },
+        );
+    Array2::from_shape_vec((n, m), out).expect("n rows of m values")
+}
+
+/// Distances from one vector `[dim]` to every row of `rows` `[n, dim]`: `[n]`.
+///
+/// Pair by pair, since there is nothing to share: the rows pass through the processor once.
+///
+/// # Errors
+///
+/// As [`pairwise`].
+///
+/// # Examples
+///
+/// ```
+/// use metric_core::{Minkowski, one_to_many};
+/// use ndarray::array;
+/// let rows = array![[0.0f32, 0.0], [3.0, 4.0]];
+/// let distances = one_to_many(&Minkowski::new(1.0)?, array![1.0, 1.0].view(), rows.view())?;
+/// assert_eq!(distances, array![2.0, 5.0]);
+/// # Ok::<(), metric_core::Error>(())
+/// ```
+pub fn one_to_many<E, D>(
+    distance: &D,
+    query: ArrayView1<'_, E>,
+    rows: ArrayView2<'_, E>,
+) -> Result<Array1<E::Acc>, Error>
+where
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
+{
+    let query = query.insert_axis(Axis(0));
+    let (query, rows) = Rows::checked_pair_for(distance, ("query", query), ("rows", rows))?;
+    Ok(listed(rows.len(), |i| {
+        distance.distance(query.row(0), rows.row(i))
+    }))
+}
+
+/// Distances between rows of the same index of `x` and `y`, both `[n, dim]`: `[n]`.
+///
+/// # Errors
+///
+/// As [`pairwise`], and [`Error::RowCount`] if the numbers of rows differ.
+///
+/// # Examples
+///
+/// ```
+/// use metric_core::{Euclidean, paired};
+/// use ndarray::array;
+/// let (x, y) = (array![[0.0f64, 0.0], [1.0, 1.0]], array![[3.0, 4.0], [1.0, 1.0]]);
+/// assert_eq!(paired(&Euclidean, x.view(), y.view())?, array![5.0, 0.0]);
+/// # Ok::<(), metric_core::Error>(())
+/// ```
+pub fn paired<E, D>(
+    distance: &D,
+    x: ArrayView2<'_, E>,
+    y: ArrayView2<'_, E>,
+) -> Result<Array1<E::Acc>, Error>
+where
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
+{
+    let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
+    if x.len() != y.len() {
+        return Err(Error::RowCount {
+            left: x.len(),
+            right: y.len(),
         });
-    Ok(out)
+    }
+    Ok(listed(x.len(), |i| distance.distance(x.row(i), y.row(i))))
+}
+
+fn listed<T: Scalar>(n: usize, value: impl Fn(usize) -> T + Sync + Send) -> Array1<T> {
+    (0..n)
+        .into_par_iter()
+        .with_min_len(256)
+        .map(value)
+        .collect::<Vec<T>>()
+        .into()
 }

@@ -3,26 +3,39 @@
 use std::borrow::Cow;
 
 use ndarray::ArrayView2;
+use rayon::prelude::*;
 
-use crate::{Error, Scalar};
+use crate::element::Stored;
+use crate::kernel::scan;
+use crate::{Distance, Element, Error, Scalar};
+
+/// Numbers checked by one task.
+const CHUNK: usize = 1 << 16;
 
 /// Finite rows in one slice: borrowed if the view was contiguous, else copied once.
+#[derive(Debug, Clone)]
 pub(crate) struct Rows<'a, T: Scalar> {
     data: Cow<'a, [T]>,
     dim: usize,
 }
 
 impl<'a, T: Scalar> Rows<'a, T> {
-    pub(crate) fn checked(what: &'static str, view: ArrayView2<'a, T>) -> Result<Self, Error> {
+    pub(crate) fn checked<E>(what: &'static str, view: ArrayView2<'a, E>) -> Result<Self, Error>
+    where
+        E: Element<Acc = T>,
+    {
         let dim = view.ncols();
         if view.is_empty() {
             return Err(Error::Empty { what });
         }
-        let data = match view.to_slice() {
-            Some(slice) => Cow::Borrowed(slice),
-            None => Cow::Owned(view.iter().copied().collect()),
-        };
-        match data.iter().position(|value| !value.is_finite()) {
+        let data = <E as Stored>::rows(view);
+        let bad = data
+            .par_chunks(CHUNK)
+            .enumerate()
+            .find_map_first(|(chunk, part)| {
+                scan::first_non_finite(part).map(|at| chunk * CHUNK + at)
+            });
+        match bad {
             Some(at) => Err(Error::NonFinite {
                 what,
                 row: at / dim,
@@ -32,28 +45,74 @@ impl<'a, T: Scalar> Rows<'a, T> {
         }
     }
 
+    /// Rows that a distance accepts.
+    pub(crate) fn checked_for<E, D>(
+        distance: &D,
+        what: &'static str,
+        view: ArrayView2<'a, E>,
+    ) -> Result<Self, Error>
+    where
+        E: Element<Acc = T>,
+        D: Distance<T> + ?Sized,
+    {
+        let rows = Self::checked(what, view)?;
+        (0..rows.len()).try_for_each(|i| distance.check(rows.row(i)))?;
+        Ok(rows)
+    }
+
     /// Two sets whose rows can be compared.
-    pub(crate) fn checked_pair(
-        (left, x): (&'static str, ArrayView2<'a, T>),
-        (right, y): (&'static str, ArrayView2<'a, T>),
+    pub(crate) fn checked_pair<E: Element<Acc = T>>(
+        (left, x): (&'static str, ArrayView2<'a, E>),
+        (right, y): (&'static str, ArrayView2<'a, E>),
     ) -> Result<(Self, Self), Error> {
         let (x, y) = (Self::checked(left, x)?, Self::checked(right, y)?);
-        if x.dim == y.dim {
-            Ok((x, y))
-        } else {
-            Err(Error::DimMismatch {
-                left: x.dim,
-                right: y.dim,
-            })
-        }
+        same_dim(x, y)
+    }
+
+    /// Two sets whose rows can be compared by a distance.
+    pub(crate) fn checked_pair_for<E, D>(
+        distance: &D,
+        (left, x): (&'static str, ArrayView2<'a, E>),
+        (right, y): (&'static str, ArrayView2<'a, E>),
+    ) -> Result<(Self, Self), Error>
+    where
+        E: Element<Acc = T>,
+        D: Distance<T> + ?Sized,
+    {
+        let x = Self::checked_for(distance, left, x)?;
+        same_dim(x, Self::checked_for(distance, right, y)?)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.data.len() / self.dim
     }
 
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
     #[inline]
     pub(crate) fn row(&self, index: usize) -> &[T] {
         &self.data[index * self.dim..][..self.dim]
+    }
+
+    /// All rows, one after another.
+    #[inline]
+    pub(crate) fn data(&self) -> &[T] {
+        &self.data
+    }
+}
+
+fn same_dim<'a, T: Scalar>(
+    x: Rows<'a, T>,
+    y: Rows<'a, T>,
+) -> Result<(Rows<'a, T>, Rows<'a, T>), Error> {
+    if x.dim == y.dim {
+        Ok((x, y))
+    } else {
+        Err(Error::DimMismatch {
+            left: x.dim,
+            right: y.dim,
+        })
     }
 }

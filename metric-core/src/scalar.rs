@@ -4,6 +4,11 @@ use std::cmp::Ordering;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use ndarray::LinalgScalar;
+
+use crate::Element;
+use crate::kernel::Lanes;
+
 /// A floating-point type that distances are computed in: `f32` or `f64`. Sealed.
 #[expect(private_bounds, reason = "the supertrait seals this one")]
 pub trait Scalar:
@@ -20,7 +25,8 @@ pub trait Scalar:
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
-    + 'static
+    + LinalgScalar
+    + Element<Acc = Self>
 {
     /// Zero.
     const ZERO: Self;
@@ -40,14 +46,27 @@ pub trait Scalar:
 }
 
 /// What kernels need beyond the public trait.
-pub(crate) trait Sealed: Sized {
+pub(crate) trait Sealed: Lanes + Sized {
     /// Sums of squares between these bounds have lost nothing that matters to underflow: each term loses at
     /// most half the least positive number, which is below `1e-15` of the lower bound (`1e-33` for `f64`).
     const SAFE_SQUARES: (Self, Self);
     /// Squared norms, as `f64`, whose roots and their inverses this type holds at full precision.
     const SAFE_NORMS: (f64, f64);
 
+    /// Entries between these bounds have squares, and sums of millions of them, well inside the range.
+    const SAFE_ENTRIES: (f64, f64);
+    /// A power of two whose product with any number that needs it is finite.
+    const LARGEST_POWER: f64;
+
+    /// The least positive normal number.
+    const LEAST: Self;
+    /// The largest number.
+    const LARGEST: Self;
+    /// Sums of powers up to here are right: no single power was cut off.
+    const SAFE_POWERS: Self;
+
     fn abs(self) -> Self;
+    fn asin(self) -> Self;
     fn sqrt(self) -> Self;
     fn atan(self) -> Self;
     fn powf(self, exponent: f64) -> Self;
@@ -56,14 +75,23 @@ pub(crate) trait Sealed: Sized {
 }
 
 macro_rules! scalar {
-    ($t:ident, squares: $squares:expr, norms: $norms:expr) => {
+    ($t:ident, squares: $squares:expr, norms: $norms:expr, entries: $entries:expr, power: $power:expr) => {
         impl Sealed for $t {
             const SAFE_SQUARES: (Self, Self) = $squares;
             const SAFE_NORMS: (f64, f64) = $norms;
+            const LEAST: Self = $t::MIN_POSITIVE;
+            const LARGEST: Self = $t::MAX;
+            const SAFE_POWERS: Self = $t::MAX / 16.0;
+            const SAFE_ENTRIES: (f64, f64) = $entries;
+            const LARGEST_POWER: f64 = $power;
 
             #[inline]
             fn abs(self) -> Self {
                 self.abs()
+            }
+            #[inline]
+            fn asin(self) -> Self {
+                self.asin()
             }
             #[inline]
             fn sqrt(self) -> Self {
@@ -113,5 +141,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, squares: (1e-30, f32::MAX), norms: (1e-70, 1e70));
-scalar!(f64, squares: (1e-290, f64::MAX), norms: (1e-290, 1e290));
+scalar!(f32, squares: (1e-30, f32::MAX), norms: (1e-70, 1e70), entries: (1e-9, 1e9), power: 8.507_059_173_023_462e37);
+scalar!(f64, squares: (1e-290, f64::MAX), norms: (1e-290, 1e290), entries: (1e-100, 1e100), power: 1.071_508_607_186_267_3e301);

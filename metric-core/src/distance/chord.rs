@@ -1,6 +1,7 @@
 //! Distances that see directions only: cosine and angle, both from the chord between unit vectors.
 
-use super::{Distance, Metric, Similarity, same_length};
+use super::form::{Kind, Map, Value};
+use super::{Distance, Form, Law, Metric, Similarity, same_length};
 use crate::{Scalar, lanes};
 
 /// Cosine distance.
@@ -51,6 +52,12 @@ impl<T: Scalar> Distance<T> for Cosine {
             two - far / two
         }
     }
+    fn form(&self) -> Form<'_, T> {
+        Form(Kind::Chords(
+            Map::Direction { centred: false },
+            Value::HalfSquare,
+        ))
+    }
 }
 
 /// Ranked by the tangent of half the angle, which leaves the arc tangent to the few that are kept.
@@ -66,6 +73,15 @@ impl<T: Scalar> Distance<T> for Angular {
     fn rank_to_distance(&self, rank: T) -> T {
         (T::ONE + T::ONE) * rank.atan()
     }
+    fn law(&self) -> Law {
+        Law::Pseudometric
+    }
+    fn form(&self) -> Form<'_, T> {
+        Form(Kind::Chords(
+            Map::Direction { centred: false },
+            Value::Angle,
+        ))
+    }
 }
 
 impl<T: Scalar> Metric<T> for Angular {}
@@ -79,6 +95,12 @@ impl<T: Scalar> Similarity<T> for CosineSimilarity {
         } else {
             far / two - T::ONE
         }
+    }
+    fn form(&self) -> Form<'_, T> {
+        Form(Kind::Chords(
+            Map::Direction { centred: false },
+            Value::Cosine,
+        ))
     }
 }
 

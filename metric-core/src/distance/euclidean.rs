@@ -1,7 +1,10 @@
 //! Euclidean distance and its square.
 
-use super::{Distance, Metric, same_length};
-use crate::{Scalar, lanes};
+use super::form::{Kind, Map, Value};
+use super::{Distance, Form, Law, Metric, same_length};
+use crate::Scalar;
+use crate::kernel::pair::pair;
+use crate::kernel::term::SquaredDifference;
 
 /// Euclidean distance.
 ///
@@ -34,7 +37,7 @@ impl<T: Scalar> Distance<T> for Euclidean {
     #[inline]
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
-        let squares = sum_of_squares(a, b);
+        let squares = pair(SquaredDifference, a, b);
         if squares >= T::SAFE_SQUARES.0 && squares <= T::SAFE_SQUARES.1 {
             squares.sqrt()
         } else {
@@ -42,6 +45,12 @@ impl<T: Scalar> Distance<T> for Euclidean {
             // The product in `f64`: for `f32` neither factor alone decides whether the result is representable.
             T::from_f64(scale * squares.sqrt())
         }
+    }
+    fn law(&self) -> Law {
+        Law::Metric
+    }
+    fn form(&self) -> Form<'_, T> {
+        Form(Kind::Chords(Map::Identity, Value::Chord))
     }
 }
 
@@ -51,7 +60,7 @@ impl<T: Scalar> Distance<T> for SquaredEuclidean {
     #[inline]
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
-        let squares = sum_of_squares(a, b);
+        let squares = pair(SquaredDifference, a, b);
         if squares >= T::SAFE_SQUARES.0 {
             return squares;
         }
@@ -59,14 +68,9 @@ impl<T: Scalar> Distance<T> for SquaredEuclidean {
         let root = scale * squares.sqrt();
         T::from_f64(root * root)
     }
-}
-
-#[inline]
-fn sum_of_squares<T: Scalar>(a: &[T], b: &[T]) -> T {
-    lanes::sum(a, b, |x, y| {
-        let difference = x - y;
-        difference * difference
-    })
+    fn form(&self) -> Form<'_, T> {
+        Form(Kind::Chords(Map::Identity, Value::Square))
+    }
 }
 
 /// `(m, Σ ((aᵢ − bᵢ)/m)²)` with `m = max |aᵢ − bᵢ|`, in `f64`: nothing overflows, and only what is too small

@@ -1,6 +1,9 @@
 //! Minkowski distances, Manhattan and Chebyshev among them.
 
-use super::{Distance, Euclidean, Metric, same_length};
+use super::form::{Kind, Map, Terms, Value};
+use super::{Distance, Euclidean, Form, Law, Metric, same_length};
+use crate::kernel::pair::pair;
+use crate::kernel::term::{Difference, LargestDifference};
 use crate::{Error, Scalar, lanes};
 
 /// Minkowski distance of order `p ≥ 1`.
@@ -53,22 +56,41 @@ impl Minkowski {
     }
 }
 
+/// Beyond it most powers of scaled differences leave the range of `f32`.
+const LARGEST_POWER: f64 = 8.0;
+
 #[expect(clippy::float_cmp, reason = "special orders are exact values")]
 impl<T: Scalar> Distance<T> for Minkowski {
     #[inline]
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
         if self.p == 1.0 {
-            lanes::sum(a, b, |x, y| (x - y).abs())
+            pair(Difference, a, b)
         } else if self.p == 2.0 {
             Euclidean.distance(a, b)
         } else {
-            let scale = lanes::max_abs_diff(a, b);
+            let scale = pair(LargestDifference, a, b);
             if self.p == f64::INFINITY || scale == T::ZERO || !scale.is_finite() {
                 return scale;
             }
             scale * scaled_sum(a, b, scale, self.p).powf(1.0 / self.p)
         }
+    }
+    fn law(&self) -> Law {
+        Law::Metric
+    }
+    fn form(&self) -> Form<'_, T> {
+        Form(if self.p == 1.0 {
+            Kind::Terms(Terms::Manhattan)
+        } else if self.p == 2.0 {
+            Kind::Chords(Map::Identity, Value::Chord)
+        } else if self.p == f64::INFINITY {
+            Kind::Terms(Terms::Chebyshev)
+        } else if self.p <= LARGEST_POWER {
+            Kind::Terms(Terms::Minkowski(T::from_f64(self.p)))
+        } else {
+            Kind::Pairs
+        })
     }
 }
 

@@ -2,17 +2,19 @@
 
 mod chord;
 mod euclidean;
+pub(crate) mod form;
 mod mahalanobis;
 mod minkowski;
 mod product;
 
 pub use chord::{Angular, Cosine, CosineSimilarity};
 pub use euclidean::{Euclidean, SquaredEuclidean};
+pub use form::Form;
 pub use mahalanobis::Mahalanobis;
 pub use minkowski::Minkowski;
 pub use product::InnerProduct;
 
-use crate::Scalar;
+use crate::{Error, Scalar};
 
 /// Dissimilarity of two vectors: smaller is closer, never negative. No triangle inequality is promised.
 ///
@@ -38,6 +40,40 @@ pub trait Distance<T: Scalar>: Send + Sync {
     fn rank_to_distance(&self, rank: T) -> T {
         rank
     }
+
+    /// Which axioms hold.
+    fn law(&self) -> Law {
+        Law::Semimetric
+    }
+
+    /// Is the distance defined for this row?
+    ///
+    /// The functions over matrices ask for every row.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with it.
+    fn check(&self, _row: &[T]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// How blocks of it may be computed.
+    fn form(&self) -> Form<'_, T> {
+        Form::pairs()
+    }
+}
+
+/// The axioms that a distance obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Law {
+    /// All of them.
+    Metric,
+    /// All but one: different vectors may be at distance 0.
+    Pseudometric,
+    /// Symmetric and 0 for equal vectors, but no triangle inequality.
+    Semimetric,
+    /// Not even symmetric.
+    Asymmetric,
 }
 
 /// A distance that obeys the axioms, as computed and not only on paper.
@@ -71,6 +107,11 @@ pub trait Similarity<T: Scalar>: Send + Sync {
     ///
     /// If the slices differ in length.
     fn similarity(&self, a: &[T], b: &[T]) -> T;
+
+    /// How blocks of it may be computed.
+    fn form(&self) -> Form<'_, T> {
+        Form::pairs()
+    }
 }
 
 impl<T: Scalar, D: Distance<T> + ?Sized> Distance<T> for &D {
@@ -82,6 +123,15 @@ impl<T: Scalar, D: Distance<T> + ?Sized> Distance<T> for &D {
     }
     fn rank_to_distance(&self, rank: T) -> T {
         (**self).rank_to_distance(rank)
+    }
+    fn law(&self) -> Law {
+        (**self).law()
+    }
+    fn check(&self, row: &[T]) -> Result<(), Error> {
+        (**self).check(row)
+    }
+    fn form(&self) -> Form<'_, T> {
+        (**self).form()
     }
 }
 

@@ -1,7 +1,10 @@
 //! Inner product.
 
-use super::{Similarity, same_length};
-use crate::{Scalar, lanes};
+use super::form::Kind;
+use super::{Form, Similarity, same_length};
+use crate::Scalar;
+use crate::kernel::pair::pair;
+use crate::kernel::term::Product;
 
 /// Inner product.
 ///
@@ -17,12 +20,15 @@ impl<T: Scalar> Similarity<T> for InnerProduct {
     #[inline]
     fn similarity(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
-        let product = lanes::sum(a, b, |x, y| x * y);
+        let product = pair(Product, a, b);
         if product.is_finite() {
             product
         } else {
             rescaled(a, b)
         }
+    }
+    fn form(&self) -> Form<'_, T> {
+        Form(Kind::Products)
     }
 }
 

@@ -1,0 +1,29 @@
+//! Memory for large results.
+
+use crate::Scalar;
+
+/// Zeros, in large pages where the system offers them: touching a fresh matrix page by page costs more than filling it.
+pub(crate) fn zeros<T: Scalar>(count: usize) -> Vec<T> {
+    let mut values = vec![T::ZERO; count];
+    prefer_large(&mut values);
+    values
+}
+
+#[cfg(target_os = "linux")]
+fn prefer_large<T>(values: &mut [T]) {
+    const LARGE: usize = 2 << 20;
+    let bytes = size_of_val(values);
+    let start = values.as_mut_ptr().cast::<u8>();
+    let skip = start.align_offset(LARGE);
+    if bytes < skip.saturating_add(LARGE) {
+        return;
+    }
+    // SAFETY: `skip` is within the slice.
+    let start = unsafe { start.add(skip) };
+    let length = (bytes - skip) / LARGE * LARGE;
+    // SAFETY: the range lies inside the slice, and this advice changes no contents. Failing is harmless.
+    let _ = unsafe { libc::madvise(start.cast(), length, libc::MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn prefer_large<T>(_: &mut [T]) {}

@@ -1,0 +1,105 @@
+//! What one coordinate adds to a pair: the same definition for single pairs and for register tiles.
+
+use super::Lanes;
+use super::simd::Simd;
+
+/// A step over one coordinate of many pairs, and how two running results become one.
+///
+/// A step must give the same bits with its sides exchanged; then so does every distance built on it.
+pub(crate) trait Term<T>: Copy + Send + Sync {
+    fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, b: S::V) -> S::V;
+
+    #[inline(always)]
+    fn join<S: Simd<T>>(self, simd: S, a: S::V, b: S::V) -> S::V {
+        simd.add(a, b)
+    }
+}
+
+/// `a b`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Product;
+
+/// `(a − b)²`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SquaredDifference;
+
+/// `|a − b|`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Difference;
+
+/// `|a − b|`, of which the largest is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LargestDifference;
+
+/// `|a − b|³`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cube;
+
+/// `|a − b|ᵖ`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Power<T>(pub(crate) T);
+
+/// `|a − b| / (|a| + |b|)`, zero for two zeros.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ratio<T>(pub(crate) T);
+
+impl<T> Term<T> for Product {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, b: S::V) -> S::V {
+        simd.mul_add(a, b, sum)
+    }
+}
+
+impl<T> Term<T> for SquaredDifference {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, b: S::V) -> S::V {
+        let difference = simd.sub(a, b);
+        simd.mul_add(difference, difference, sum)
+    }
+}
+
+impl<T> Term<T> for Difference {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, b: S::V) -> S::V {
+        simd.add(sum, simd.abs(simd.sub(a, b)))
+    }
+}
+
+impl<T> Term<T> for LargestDifference {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, largest: S::V, a: S::V, b: S::V) -> S::V {
+        simd.max(largest, simd.abs(simd.sub(a, b)))
+    }
+
+    #[inline(always)]
+    fn join<S: Simd<T>>(self, simd: S, a: S::V, b: S::V) -> S::V {
+        simd.max(a, b)
+    }
+}
+
+impl<T> Term<T> for Cube {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, b: S::V) -> S::V {
+        let difference = simd.sub(a, b);
+        let square = simd.mul(difference, difference);
+        simd.mul_add(square, simd.abs(difference), sum)
+    }
+}
+
+impl<T: Lanes + Copy + Send + Sync> Term<T> for Power<T> {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, b: S::V) -> S::V {
+        let difference = simd.abs(simd.sub(a, b));
+        simd.add(sum, T::power(simd, difference, self.0))
+    }
+}
+
+impl<T: Lanes + Copy + Send + Sync> Term<T> for Ratio<T> {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, b: S::V) -> S::V {
+        let total = simd.add(simd.abs(a), simd.abs(b));
+        // The least positive number keeps 0/0 at 0 and changes no other quotient.
+        let total = simd.max(total, simd.splat(self.0));
+        simd.add(sum, simd.div(simd.abs(simd.sub(a, b)), total))
+    }
+}

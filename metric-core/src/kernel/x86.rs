@@ -1,0 +1,356 @@
+//! AVX-512 and AVX2 with FMA.
+#![expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the proof that the machine has an instruction set covers all its instructions"
+)]
+
+use std::arch::x86_64::*;
+
+use super::simd::{Kernel, Simd};
+
+/// AVX-512 F, BW, DQ and VL are present.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512(());
+
+/// AVX2 and FMA are present.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(());
+
+impl Avx512 {
+    pub(crate) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma"))
+        .then_some(Self(()))
+    }
+
+    #[inline]
+    pub(crate) fn run<T, K: Kernel<T>>(self, kernel: K) -> K::Output
+    where
+        Self: Simd<T>,
+    {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+        fn compiled<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: a value of `Self` exists only if `detect` saw these features.
+        unsafe { compiled(self, kernel) }
+    }
+}
+
+impl Avx2 {
+    pub(crate) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+
+    #[inline]
+    pub(crate) fn run<T, K: Kernel<T>>(self, kernel: K) -> K::Output
+    where
+        Self: Simd<T>,
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn compiled<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: a value of `Self` exists only if `detect` saw these features.
+        unsafe { compiled(self, kernel) }
+    }
+}
+
+/// Wraps intrinsics that only need the instruction set; one `SAFETY` for all of them.
+macro_rules! wrap {
+    ($($name:ident($($arg:ident: $of:ty),*) -> $out:ty = $body:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: $of),*) -> $out {
+            // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
+            unsafe { $body }
+        }
+    )*};
+}
+
+/// Halves by shuffles, which cost less than going through memory.
+macro_rules! fold {
+    (f32, 16, $self:ident, $v:ident, $join:ident) => {{
+        // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
+        let swap = |v| unsafe { _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v) };
+        let v = $join($v, swap($v));
+        // SAFETY: as above.
+        let swap = |v| unsafe { _mm512_shuffle_f32x4::<0b10_11_00_01>(v, v) };
+        let v = $join(v, swap(v));
+        // SAFETY: as above.
+        let swap = |v| unsafe { _mm512_permute_ps::<0b01_00_11_10>(v) };
+        let v = $join(v, swap(v));
+        // SAFETY: as above.
+        let swap = |v| unsafe { _mm512_permute_ps::<0b10_11_00_01>(v) };
+        let v = $join(v, swap(v));
+        // SAFETY: as above.
+        unsafe { _mm512_cvtss_f32(v) }
+    }};
+    (f64, 8, $self:ident, $v:ident, $join:ident) => {{
+        // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
+        let swap = |v| unsafe { _mm512_shuffle_f64x2::<0b01_00_11_10>(v, v) };
+        let v = $join($v, swap($v));
+        // SAFETY: as above.
+        let swap = |v| unsafe { _mm512_shuffle_f64x2::<0b10_11_00_01>(v, v) };
+        let v = $join(v, swap(v));
+        // SAFETY: as above.
+        let swap = |v| unsafe { _mm512_permute_pd::<0b0101_0101>(v) };
+        let v = $join(v, swap(v));
+        // SAFETY: as above.
+        unsafe { _mm512_cvtsd_f64(v) }
+    }};
+    (f32, 8, $self:ident, $v:ident, $join:ident) => {{
+        // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
+        let swap = |v| unsafe { _mm256_permute2f128_ps::<1>(v, v) };
+        let v = $join($v, swap($v));
+        // SAFETY: as above.
+        let swap = |v| unsafe { _mm256_permute_ps::<0b01_00_11_10>(v) };
+        let v = $join(v, swap(v));
+        // SAFETY: as above.
+        let swap = |v| unsafe { _mm256_permute_ps::<0b10_11_00_01>(v) };
+        let v = $join(v, swap(v));
+        // SAFETY: as above.
+        unsafe { _mm256_cvtss_f32(v) }
+    }};
+    (f64, 4, $self:ident, $v:ident, $join:ident) => {{
+        // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
+        let swap = |v| unsafe { _mm256_permute2f128_pd::<1>(v, v) };
+        let v = $join($v, swap($v));
+        // SAFETY: as above.
+        let swap = |v| unsafe { _mm256_permute_pd::<0b0101>(v) };
+        let v = $join(v, swap(v));
+        // SAFETY: as above.
+        unsafe { _mm256_cvtsd_f64(v) }
+    }};
+}
+
+macro_rules! avx512 {
+    ($t:tt, $v:ty, $lanes:tt, $mask:ty,
+     $splat:ident, $loadu:ident, $maskz_loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident,
+     $div:ident, $fmadd:ident, $fnmadd:ident, $abs:ident, $sqrt:ident, $max:ident, $cmp:ident,
+     $getexp:ident, $getmant:ident, $scalef:ident, $round:ident) => {
+        impl Simd<$t> for Avx512 {
+            type V = $v;
+            const LANES: usize = $lanes;
+            const ROWS: usize = 12;
+
+            #[inline(always)]
+            fn fold(self, vector: $v, join: impl Fn($v, $v) -> $v) -> $t {
+                fold!($t, $lanes, self, vector, join)
+            }
+            #[inline(always)]
+            fn load(self, from: &[$t]) -> $v {
+                assert!(from.len() >= $lanes);
+                // SAFETY: the slice holds a whole vector, and `self` proves the instruction set.
+                unsafe { $loadu(from.as_ptr()) }
+            }
+            #[inline(always)]
+            fn load_part(self, from: &[$t]) -> $v {
+                let count = from.len().min($lanes);
+                // SAFETY: the mask leaves out what lies beyond the slice, and `self` proves the instruction set.
+                unsafe { $maskz_loadu(((1u32 << count) - 1) as $mask, from.as_ptr()) }
+            }
+            #[inline(always)]
+            fn store(self, vector: $v, to: &mut [$t]) {
+                assert!(to.len() >= $lanes);
+                // SAFETY: the slice has room for a whole vector, and `self` proves the instruction set.
+                unsafe { $storeu(to.as_mut_ptr(), vector) }
+            }
+            wrap! {
+                zero() -> $v = $splat(0.0);
+                splat(value: $t) -> $v = $splat(value);
+                add(a: $v, b: $v) -> $v = $add(a, b);
+                sub(a: $v, b: $v) -> $v = $sub(a, b);
+                mul(a: $v, b: $v) -> $v = $mul(a, b);
+                div(a: $v, b: $v) -> $v = $div(a, b);
+                mul_add(a: $v, b: $v, c: $v) -> $v = $fmadd(a, b, c);
+                neg_mul_add(a: $v, b: $v, c: $v) -> $v = $fnmadd(a, b, c);
+                abs(a: $v) -> $v = $abs(a);
+                sqrt(a: $v) -> $v = $sqrt(a);
+                max(a: $v, b: $v) -> $v = $max(a, b);
+                not_greater(a: $v, b: $v) -> u32 = u32::from($cmp::<_CMP_NGT_UQ>(a, b));
+                split_exponent(a: $v) -> ($v, $v) =
+                    ($getexp(a), $getmant::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(a));
+                exp2_whole(n: $v) -> $v = $scalef($splat(1.0), n);
+                round(a: $v) -> $v = $round::<0>(a);
+            }
+        }
+    };
+}
+
+avx512!(
+    f32,
+    __m512,
+    16,
+    __mmask16,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_maskz_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    _mm512_div_ps,
+    _mm512_fmadd_ps,
+    _mm512_fnmadd_ps,
+    _mm512_abs_ps,
+    _mm512_sqrt_ps,
+    _mm512_max_ps,
+    _mm512_cmp_ps_mask,
+    _mm512_getexp_ps,
+    _mm512_getmant_ps,
+    _mm512_scalef_ps,
+    _mm512_roundscale_ps
+);
+avx512!(
+    f64,
+    __m512d,
+    8,
+    __mmask8,
+    _mm512_set1_pd,
+    _mm512_loadu_pd,
+    _mm512_maskz_loadu_pd,
+    _mm512_storeu_pd,
+    _mm512_add_pd,
+    _mm512_sub_pd,
+    _mm512_mul_pd,
+    _mm512_div_pd,
+    _mm512_fmadd_pd,
+    _mm512_fnmadd_pd,
+    _mm512_abs_pd,
+    _mm512_sqrt_pd,
+    _mm512_max_pd,
+    _mm512_cmp_pd_mask,
+    _mm512_getexp_pd,
+    _mm512_getmant_pd,
+    _mm512_scalef_pd,
+    _mm512_roundscale_pd
+);
+
+macro_rules! avx2 {
+    ($t:tt, $v:ty, $lanes:tt, $mantissa:literal, $magic:expr,
+     $splat:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident,
+     $fnmadd:ident, $andnot:ident, $and:ident, $or:ident, $sqrt:ident, $max:ident, $cmp:ident, $movemask:ident, $round:ident,
+     $to_int:ident, $from_int:ident, $shr:ident, $shl:ident) => {
+        impl Simd<$t> for Avx2 {
+            type V = $v;
+            const LANES: usize = $lanes;
+            const ROWS: usize = 6;
+
+            #[inline(always)]
+            fn fold(self, vector: $v, join: impl Fn($v, $v) -> $v) -> $t {
+                fold!($t, $lanes, self, vector, join)
+            }
+            #[inline(always)]
+            fn load(self, from: &[$t]) -> $v {
+                assert!(from.len() >= $lanes);
+                // SAFETY: the slice holds a whole vector, and `self` proves the instruction set.
+                unsafe { $loadu(from.as_ptr()) }
+            }
+            #[inline(always)]
+            fn load_part(self, from: &[$t]) -> $v {
+                let mut whole: [$t; $lanes] = [0.0; $lanes];
+                let count = from.len().min($lanes);
+                whole[..count].copy_from_slice(&from[..count]);
+                self.load(&whole)
+            }
+            #[inline(always)]
+            fn store(self, vector: $v, to: &mut [$t]) {
+                assert!(to.len() >= $lanes);
+                // SAFETY: the slice has room for a whole vector, and `self` proves the instruction set.
+                unsafe { $storeu(to.as_mut_ptr(), vector) }
+            }
+            wrap! {
+                zero() -> $v = $splat(0.0);
+                splat(value: $t) -> $v = $splat(value);
+                add(a: $v, b: $v) -> $v = $add(a, b);
+                sub(a: $v, b: $v) -> $v = $sub(a, b);
+                mul(a: $v, b: $v) -> $v = $mul(a, b);
+                div(a: $v, b: $v) -> $v = $div(a, b);
+                mul_add(a: $v, b: $v, c: $v) -> $v = $fmadd(a, b, c);
+                neg_mul_add(a: $v, b: $v, c: $v) -> $v = $fnmadd(a, b, c);
+                abs(a: $v) -> $v = $andnot($splat(-0.0), a);
+                sqrt(a: $v) -> $v = $sqrt(a);
+                max(a: $v, b: $v) -> $v = $max(a, b);
+                not_greater(a: $v, b: $v) -> u32 = $movemask($cmp::<_CMP_NGT_UQ>(a, b)).cast_unsigned();
+                // A float beside `magic` has its whole part in the low bits: that is how whole numbers and bits meet.
+                split_exponent(a: $v) -> ($v, $v) = {
+                    let one: $t = 1.0;
+                    let bias = (one.to_bits() >> $mantissa) as $t;
+                    let fraction = $t::from_bits((1 << $mantissa) - 1);
+                    let field = $from_int($shr::<$mantissa>($to_int(a)));
+                    (
+                        $sub($or(field, $splat($magic)), $splat($magic + bias)),
+                        $or($and(a, $splat(fraction)), $splat(one)),
+                    )
+                };
+                exp2_whole(n: $v) -> $v = {
+                    let one: $t = 1.0;
+                    let bias = (one.to_bits() >> $mantissa) as $t;
+                    $from_int($shl::<$mantissa>($to_int($add(n, $splat($magic + bias)))))
+                };
+                round(a: $v) -> $v = $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
+            }
+        }
+    };
+}
+
+avx2!(
+    f32,
+    __m256,
+    8,
+    23,
+    8_388_608.0,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_div_ps,
+    _mm256_fmadd_ps,
+    _mm256_fnmadd_ps,
+    _mm256_andnot_ps,
+    _mm256_and_ps,
+    _mm256_or_ps,
+    _mm256_sqrt_ps,
+    _mm256_max_ps,
+    _mm256_cmp_ps,
+    _mm256_movemask_ps,
+    _mm256_round_ps,
+    _mm256_castps_si256,
+    _mm256_castsi256_ps,
+    _mm256_srli_epi32,
+    _mm256_slli_epi32
+);
+avx2!(
+    f64,
+    __m256d,
+    4,
+    52,
+    4_503_599_627_370_496.0,
+    _mm256_set1_pd,
+    _mm256_loadu_pd,
+    _mm256_storeu_pd,
+    _mm256_add_pd,
+    _mm256_sub_pd,
+    _mm256_mul_pd,
+    _mm256_div_pd,
+    _mm256_fmadd_pd,
+    _mm256_fnmadd_pd,
+    _mm256_andnot_pd,
+    _mm256_and_pd,
+    _mm256_or_pd,
+    _mm256_sqrt_pd,
+    _mm256_max_pd,
+    _mm256_cmp_pd,
+    _mm256_movemask_pd,
+    _mm256_round_pd,
+    _mm256_castpd_si256,
+    _mm256_castsi256_pd,
+    _mm256_srli_epi64,
+    _mm256_slli_epi64
+);

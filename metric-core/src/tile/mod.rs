@@ -1,0 +1,25 @@
+//! The tile engine: all pairs of two sets of rows, block by block.
+//!
+//! A [`Form`](crate::Form) says how a distance may be computed over a block; [`side`] prepares each set of rows for it
+//! once; [`blocks`] computes blocks with the kernels and asks the distance itself where rounding could show; the
+//! walks hand blocks to programs in a fixed order.
+
+mod blocks;
+mod program;
+mod scatter;
+pub(crate) mod side;
+
+use std::ops::Range;
+
+pub(crate) use blocks::Blocks;
+pub(crate) use program::walk_rows;
+pub use program::{RowProgram, walk, walk_self};
+pub use scatter::{Scattered, scatter};
+
+/// Consecutive ranges of at most `size` that cover `range`.
+pub(crate) fn chunks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    range
+        .clone()
+        .step_by(size)
+        .map(move |first| first..range.end.min(first + size))
+}
