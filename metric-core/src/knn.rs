@@ -1,12 +1,10 @@
 //! Exact nearest neighbours.
 
-use std::cmp::Ordering;
-
 use ndarray::{Array2, ArrayView2};
 
 use crate::rows::Rows;
-use crate::walk::{BLOCK, gather};
-use crate::{Distance, Error, Scalar};
+use crate::search::{Found, Goal, Prepared};
+use crate::{Distance, Element, Error, Scalar};
 
 /// The nearest rows of a base set, nearest first.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,19 +35,24 @@ pub struct Neighbors<T> {
 /// assert_eq!(found.distances, array![[1.0, 2.0]]);
 /// # Ok::<(), metric_core::Error>(())
 /// ```
-pub fn knn<T, D>(
+pub fn knn<E, D>(
     distance: &D,
-    queries: ArrayView2<'_, T>,
-    base: ArrayView2<'_, T>,
+    queries: ArrayView2<'_, E>,
+    base: ArrayView2<'_, E>,
     k: usize,
-) -> Result<Neighbors<T>, Error>
+) -> Result<Neighbors<E::Acc>, Error>
 where
-    T: Scalar,
-    D: Distance<T> + ?Sized,
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
 {
-    let (queries, base) = Rows::checked_pair(("queries", queries), ("base", base))?;
+    let (queries, base) =
+        Rows::checked_pair_for(distance, ("queries", queries), ("base", base))?;
+    if k == 0 {
+        return Err(Error::ZeroNeighbors);
+    }
     let k = k.min(base.len());
-    nearest(distance, (&queries, &base), k, |_, _| true)
+    let found = Prepared::new(distance, &base).search(Some(&queries), Goal::Nearest(k), &|_, _| true);
+    Ok(Neighbors::from_lists(found, k))
 }
 
 /// The `k` nearest other rows for every row of `rows` `[n, dim]`, nearest first.
@@ -60,117 +63,37 @@ where
 /// # Errors
 ///
 /// [`Error::ZeroNeighbors`], [`Error::Empty`] or [`Error::NonFinite`].
-pub fn knn_self<T, D>(
+pub fn knn_self<E, D>(
     distance: &D,
-    rows: ArrayView2<'_, T>,
+    rows: ArrayView2<'_, E>,
     k: usize,
-) -> Result<Neighbors<T>, Error>
+) -> Result<Neighbors<E::Acc>, Error>
 where
-    T: Scalar,
-    D: Distance<T> + ?Sized,
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
 {
     if k == 0 {
         return Err(Error::ZeroNeighbors);
     }
-    let rows = Rows::checked("rows", rows)?;
+    let rows = Rows::checked_for(distance, "rows", rows)?;
     let k = k.min(rows.len() - 1);
-    if k == 0 {
-        return Ok(Neighbors {
-            indices: Array2::default((1, 0)),
-            distances: Array2::default((1, 0)),
-        });
-    }
-    nearest(distance, (&rows, &rows), k, |row, column| row != column)
+    let others = |row, column| row != column;
+    let found = Prepared::new(distance, &rows).search(None, Goal::Nearest(k), &others);
+    Ok(Neighbors::from_lists(found, k))
 }
 
-fn nearest<T, D>(
-    distance: &D,
-    (queries, base): (&Rows<'_, T>, &Rows<'_, T>),
-    k: usize,
-    admits: impl Fn(usize, usize) -> bool + Sync,
-) -> Result<Neighbors<T>, Error>
-where
-    T: Scalar,
-    D: Distance<T> + ?Sized,
-{
-    if k == 0 {
-        return Err(Error::ZeroNeighbors);
+impl<T: Scalar> Neighbors<T> {
+    /// Lists of `k` neighbours each.
+    pub(crate) fn from_lists(lists: Found<T>, k: usize) -> Self {
+        let shape = (lists.len(), k);
+        let (indices, distances) = lists.into_iter().flatten().unzip();
+        Self {
+            indices: filled(shape, indices),
+            distances: filled(shape, distances),
+        }
     }
-    let found = gather(
-        distance,
-        (queries, base),
-        BLOCK,
-        |_| Nearest::new(k),
-        |nearest, row, first, ranks| {
-            for (column, &rank) in (first..).zip(ranks) {
-                if admits(row, column) {
-                    nearest.offer(rank, column);
-                }
-            }
-        },
-        |_, nearest| nearest.into_sorted(),
-    );
-    let shape = (queries.len(), k);
-    let (indices, distances) = found
-        .into_iter()
-        .flatten()
-        .map(|(rank, index)| (index, distance.rank_to_distance(rank)))
-        .unzip();
-    Ok(Neighbors {
-        indices: filled(shape, indices),
-        distances: filled(shape, distances),
-    })
 }
 
 fn filled<A>(shape: (usize, usize), values: Vec<A>) -> Array2<A> {
     Array2::from_shape_vec(shape, values).expect("every query found k neighbours")
-}
-
-/// Smaller rank first, then lower index.
-pub(crate) fn by_rank<T: Scalar>(a: &(T, usize), b: &(T, usize)) -> Ordering {
-    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
-}
-
-/// The `k` least of a stream of ranks whose indices ascend.
-struct Nearest<T> {
-    k: usize,
-    kept: Vec<(T, usize)>,
-    /// The k-th least rank when last looked; a later index must beat it.
-    bound: Option<T>,
-}
-
-impl<T: Scalar> Nearest<T> {
-    fn new(k: usize) -> Self {
-        Self {
-            k,
-            kept: Vec::new(),
-            bound: None,
-        }
-    }
-
-    #[inline]
-    fn offer(&mut self, rank: T, index: usize) {
-        if self
-            .bound
-            .is_none_or(|bound| rank.total_cmp(&bound).is_lt())
-        {
-            self.kept.push((rank, index));
-            // Room for k more between two selections makes their cost O(1) an entry.
-            if self.kept.len() >= 2 * self.k.max(8) {
-                self.shrink();
-            }
-        }
-    }
-
-    fn shrink(&mut self) {
-        let (_, kth, _) = self.kept.select_nth_unstable_by(self.k - 1, by_rank);
-        self.bound = Some(kth.0);
-        self.kept.truncate(self.k);
-    }
-
-    fn into_sorted(mut self) -> Vec<(T, usize)> {
-        self.kept.sort_unstable_by(by_rank);
-        self.kept.truncate(self.k);
-        self.kept
-    }
 }

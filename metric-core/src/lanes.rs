@@ -74,3 +74,23 @@ pub(crate) fn squared_norm<T: Scalar>(a: &[T]) -> f64 {
     }
     T::run(Squares(a))
 }
+
+/// Sums of the columns of rows, `[dim]`, in `f64`.
+pub(crate) fn column_sums<T: Scalar>(rows: &[T], dim: usize) -> Vec<f64> {
+    struct Columns<'a, T>(&'a [T], &'a mut [f64]);
+    impl<T: Scalar> Kernel<T> for Columns<'_, T> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, _: S) {
+            for row in self.0.chunks_exact(self.1.len()) {
+                for (sum, x) in self.1.iter_mut().zip(row) {
+                    *sum += x.to_f64();
+                }
+            }
+        }
+    }
+    let mut sums = vec![0.0; dim];
+    T::run(Columns(rows, &mut sums));
+    sums
+}

@@ -31,6 +31,7 @@ mod relevance;
 pub mod retrieval;
 mod rows;
 mod scalar;
+mod search;
 mod tile;
 mod walk;
 

@@ -5,6 +5,7 @@
 //! make, and add it to [`Isa`]: the tests run every kernel on every instruction set that the machine has.
 #![expect(unsafe_code, reason = "vector instructions")]
 
+pub(crate) mod codes;
 mod math;
 pub(crate) mod pages;
 pub(crate) mod pair;
@@ -13,7 +14,7 @@ pub(crate) mod simd;
 pub(crate) mod term;
 pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 use std::sync::OnceLock;
 

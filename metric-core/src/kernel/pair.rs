@@ -16,8 +16,7 @@ impl<T: Lanes + Copy, F: Term<T>> Kernel<T> for Pair<'_, T, F> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) -> T {
-        let step = |sum, a, b| self.term.step(simd, sum, a, b);
-        let join = |a, b| self.term.join(simd, a, b);
+        let term = self.term;
         let mut sums = [simd.zero(); 4];
         let block = 4 * S::LANES;
         let mut a_blocks = self.a.chunks_exact(block);
@@ -25,20 +24,21 @@ impl<T: Lanes + Copy, F: Term<T>> Kernel<T> for Pair<'_, T, F> {
         for (a, b) in a_blocks.by_ref().zip(b_blocks.by_ref()) {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let (a, b) = (&a[i * S::LANES..], &b[i * S::LANES..]);
-                *sum = step(*sum, simd.load(a), simd.load(b));
+                *sum = term.step(simd, *sum, simd.load(a), simd.load(b));
             }
         }
         let mut a_rest = a_blocks.remainder().chunks_exact(S::LANES);
         let mut b_rest = b_blocks.remainder().chunks_exact(S::LANES);
         for (sum, (a, b)) in sums.iter_mut().zip(a_rest.by_ref().zip(b_rest.by_ref())) {
-            *sum = step(*sum, simd.load(a), simd.load(b));
+            *sum = term.step(simd, *sum, simd.load(a), simd.load(b));
         }
         let (a, b) = (a_rest.remainder(), b_rest.remainder());
         if !a.is_empty() {
-            sums[3] = step(sums[3], simd.load_part(a), simd.load_part(b));
+            sums[3] = term.step(simd, sums[3], simd.load_part(a), simd.load_part(b));
         }
-        let sum = join(join(sums[0], sums[1]), join(sums[2], sums[3]));
-        simd.fold(sum, |a, b| self.term.join(simd, a, b))
+        let low = term.join(simd, sums[0], sums[1]);
+        let high = term.join(simd, sums[2], sums[3]);
+        simd.fold(term.join(simd, low, high), term)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Lanes;
 use super::simd::{Kernel, Simd};
+use super::term::{Difference, LargestDifference};
 use crate::Scalar;
 
 const BLOCK: usize = 1024;
@@ -36,7 +37,7 @@ fn all_finite<T: Scalar>(values: &[T]) -> bool {
                 }
             }
             let sum = simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3]));
-            simd.fold(sum, |a, b| simd.add(a, b))
+            simd.fold(sum, Difference)
         }
     }
     T::run(Sum(values)).is_finite()
@@ -55,9 +56,9 @@ pub(crate) fn largest<T: Scalar>(values: &[T]) -> T {
                     *largest = simd.max(*largest, simd.abs(simd.load_part(part)));
                 }
             }
-            let max = |a, b| simd.max(a, b);
-            let all = max(max(largest[0], largest[1]), max(largest[2], largest[3]));
-            simd.fold(all, max)
+            let low = simd.max(largest[0], largest[1]);
+            let high = simd.max(largest[2], largest[3]);
+            simd.fold(simd.max(low, high), LargestDifference)
         }
     }
     T::run(Largest(values))

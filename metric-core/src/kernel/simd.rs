@@ -1,5 +1,7 @@
 //! One vocabulary for the vector instructions of all machines.
 
+use super::term::Term;
+
 /// Vectors of `T` on one instruction set. A value of an implementing type proves that this machine has it.
 ///
 /// Kernels are written once against this trait, in safe code, and compiled for each instruction set by
@@ -15,7 +17,7 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     fn zero(self) -> Self::V;
     fn splat(self, value: T) -> Self::V;
     /// Joins the lanes of a vector pairwise, in a fixed order.
-    fn fold(self, vector: Self::V, join: impl Fn(Self::V, Self::V) -> Self::V) -> T;
+    fn fold<F: Term<T>>(self, vector: Self::V, term: F) -> T;
     /// The first `LANES` numbers of a slice, which must have as many.
     fn load(self, from: &[T]) -> Self::V;
     /// As many numbers as the slice has, at most `LANES`, then zeros.
@@ -65,12 +67,12 @@ macro_rules! portable {
                 [0.0; $lanes]
             }
             #[inline(always)]
-            fn fold(self, vector: Self::V, join: impl Fn(Self::V, Self::V) -> Self::V) -> $t {
+            fn fold<F: Term<$t>>(self, vector: Self::V, term: F) -> $t {
                 let mut folded = vector;
                 let mut half = $lanes / 2;
                 while half > 0 {
                     let upper = std::array::from_fn(|i| folded[(i + half) % $lanes]);
-                    folded = join(folded, upper);
+                    folded = term.join(self, folded, upper);
                     half /= 2;
                 }
                 folded[0]

@@ -7,6 +7,7 @@
 use std::arch::x86_64::*;
 
 use super::simd::{Kernel, Simd};
+use super::term::Term;
 
 /// AVX-512 F, BW, DQ and VL are present.
 #[derive(Clone, Copy, Debug)]
@@ -73,57 +74,44 @@ macro_rules! wrap {
 
 /// Halves by shuffles, which cost less than going through memory.
 macro_rules! fold {
-    (f32, 16, $self:ident, $v:ident, $join:ident) => {{
-        // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
-        let swap = |v| unsafe { _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v) };
-        let v = $join($v, swap($v));
+    (f32, 16, $simd:ident, $v:ident, $term:ident) => {
+        fold!($simd, $v, $term, _mm512_cvtss_f32, [
+            |v| _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v),
+            |v| _mm512_shuffle_f32x4::<0b10_11_00_01>(v, v),
+            |v| _mm512_permute_ps::<0b01_00_11_10>(v),
+            |v| _mm512_permute_ps::<0b10_11_00_01>(v),
+        ])
+    };
+    (f64, 8, $simd:ident, $v:ident, $term:ident) => {
+        fold!($simd, $v, $term, _mm512_cvtsd_f64, [
+            |v| _mm512_shuffle_f64x2::<0b01_00_11_10>(v, v),
+            |v| _mm512_shuffle_f64x2::<0b10_11_00_01>(v, v),
+            |v| _mm512_permute_pd::<0b0101_0101>(v),
+        ])
+    };
+    (f32, 8, $simd:ident, $v:ident, $term:ident) => {
+        fold!($simd, $v, $term, _mm256_cvtss_f32, [
+            |v| _mm256_permute2f128_ps::<1>(v, v),
+            |v| _mm256_permute_ps::<0b01_00_11_10>(v),
+            |v| _mm256_permute_ps::<0b10_11_00_01>(v),
+        ])
+    };
+    (f64, 4, $simd:ident, $v:ident, $term:ident) => {
+        fold!($simd, $v, $term, _mm256_cvtsd_f64, [
+            |v| _mm256_permute2f128_pd::<1>(v, v),
+            |v| _mm256_permute_pd::<0b0101>(v),
+        ])
+    };
+    ($simd:ident, $vector:ident, $term:ident, $first:ident, [$(|$v:ident| $swap:expr),* $(,)?]) => {{
+        let joined = $vector;
+        $(
+            let $v = joined;
+            // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
+            let swapped = unsafe { $swap };
+            let joined = $term.join($simd, joined, swapped);
+        )*
         // SAFETY: as above.
-        let swap = |v| unsafe { _mm512_shuffle_f32x4::<0b10_11_00_01>(v, v) };
-        let v = $join(v, swap(v));
-        // SAFETY: as above.
-        let swap = |v| unsafe { _mm512_permute_ps::<0b01_00_11_10>(v) };
-        let v = $join(v, swap(v));
-        // SAFETY: as above.
-        let swap = |v| unsafe { _mm512_permute_ps::<0b10_11_00_01>(v) };
-        let v = $join(v, swap(v));
-        // SAFETY: as above.
-        unsafe { _mm512_cvtss_f32(v) }
-    }};
-    (f64, 8, $self:ident, $v:ident, $join:ident) => {{
-        // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
-        let swap = |v| unsafe { _mm512_shuffle_f64x2::<0b01_00_11_10>(v, v) };
-        let v = $join($v, swap($v));
-        // SAFETY: as above.
-        let swap = |v| unsafe { _mm512_shuffle_f64x2::<0b10_11_00_01>(v, v) };
-        let v = $join(v, swap(v));
-        // SAFETY: as above.
-        let swap = |v| unsafe { _mm512_permute_pd::<0b0101_0101>(v) };
-        let v = $join(v, swap(v));
-        // SAFETY: as above.
-        unsafe { _mm512_cvtsd_f64(v) }
-    }};
-    (f32, 8, $self:ident, $v:ident, $join:ident) => {{
-        // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
-        let swap = |v| unsafe { _mm256_permute2f128_ps::<1>(v, v) };
-        let v = $join($v, swap($v));
-        // SAFETY: as above.
-        let swap = |v| unsafe { _mm256_permute_ps::<0b01_00_11_10>(v) };
-        let v = $join(v, swap(v));
-        // SAFETY: as above.
-        let swap = |v| unsafe { _mm256_permute_ps::<0b10_11_00_01>(v) };
-        let v = $join(v, swap(v));
-        // SAFETY: as above.
-        unsafe { _mm256_cvtss_f32(v) }
-    }};
-    (f64, 4, $self:ident, $v:ident, $join:ident) => {{
-        // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
-        let swap = |v| unsafe { _mm256_permute2f128_pd::<1>(v, v) };
-        let v = $join($v, swap($v));
-        // SAFETY: as above.
-        let swap = |v| unsafe { _mm256_permute_pd::<0b0101>(v) };
-        let v = $join(v, swap(v));
-        // SAFETY: as above.
-        unsafe { _mm256_cvtsd_f64(v) }
+        unsafe { $first(joined) }
     }};
 }
 
@@ -138,8 +126,8 @@ macro_rules! avx512 {
             const ROWS: usize = 12;
 
             #[inline(always)]
-            fn fold(self, vector: $v, join: impl Fn($v, $v) -> $v) -> $t {
-                fold!($t, $lanes, self, vector, join)
+            fn fold<F: Term<$t>>(self, vector: $v, term: F) -> $t {
+                fold!($t, $lanes, self, vector, term)
             }
             #[inline(always)]
             fn load(self, from: &[$t]) -> $v {
@@ -241,8 +229,8 @@ macro_rules! avx2 {
             const ROWS: usize = 6;
 
             #[inline(always)]
-            fn fold(self, vector: $v, join: impl Fn($v, $v) -> $v) -> $t {
-                fold!($t, $lanes, self, vector, join)
+            fn fold<F: Term<$t>>(self, vector: $v, term: F) -> $t {
+                fold!($t, $lanes, self, vector, term)
             }
             #[inline(always)]
             fn load(self, from: &[$t]) -> $v {

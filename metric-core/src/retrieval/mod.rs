@@ -8,7 +8,7 @@ pub use spread::{ClassSpread, class_spread};
 
 use ndarray::ArrayView2;
 
-use crate::knn::by_rank;
+use crate::search::by_rank;
 use crate::rows::Rows;
 use crate::walk::{BLOCK, gather};
 use crate::{Distance, Error, Relevance, Scalar};

@@ -282,21 +282,29 @@ where
 }
 
 /// Turns a joined sum into a value.
+///
+/// No closures here or in other kernels: what is not inlined is compiled without the instruction set.
 trait Finish<T>: Copy {
+    /// What is needed of a row: its norm and limit.
+    #[inline(always)]
+    fn row<S: Simd<T>>(&self, simd: S, _row: usize) -> [S::V; 2] {
+        [simd.zero(); 2]
+    }
+
+    /// The same of a vector of columns.
+    #[inline(always)]
+    fn columns<S: Simd<T>>(&self, simd: S, _column: usize) -> [S::V; 2] {
+        [simd.zero(); 2]
+    }
+
     /// The values, and a bit for each lane whose pair must be asked for by its definition.
     fn finish<S: Simd<T>>(
         &self,
         simd: S,
-        sums: [S::V; 2],
-        row: usize,
-        columns: &[S::V; 4],
-    ) -> [(S::V, u32); 2];
-
-    /// What is needed of a panel's columns.
-    #[inline(always)]
-    fn columns<S: Simd<T>>(&self, simd: S, _column: usize) -> [S::V; 4] {
-        [simd.zero(); 4]
-    }
+        sum: S::V,
+        row: [S::V; 2],
+        columns: [S::V; 2],
+    ) -> (S::V, u32);
 }
 
 /// Writes values into rows of a slice.
@@ -323,18 +331,23 @@ impl<'a, T, F> Store<'a, T, F> {
 impl<T: Scalar, F: Finish<T>> Sink<T> for Store<'_, T, F> {
     #[inline(always)]
     fn take<S: Simd<T>, const ROWS: usize>(&mut self, simd: S, tile: [[S::V; 2]; ROWS], at: At) {
-        let columns = self.finish.columns(simd, at.column);
+        let low_columns = self.finish.columns(simd, at.column);
+        let high_columns = self.finish.columns(simd, at.column + S::LANES);
         let first = at.column - self.origin;
         for (r, &sums) in tile.iter().enumerate().take(at.rows) {
             let row = at.row + r;
-            let [(low, low_doubt), (high, high_doubt)] =
-                self.finish.finish(simd, sums, row, &columns);
+            let ends = self.finish.row(simd, row);
+            let (low, low_doubt) = self.finish.finish(simd, sums[0], ends, low_columns);
+            let (high, high_doubt) = self.finish.finish(simd, sums[1], ends, high_columns);
             let out = &mut self.out[row * self.stride + first..];
             if at.columns == 2 * S::LANES {
                 simd.store(low, out);
                 simd.store(high, &mut out[S::LANES..]);
             } else {
-                store_part(simd, [low, high], &mut out[..at.columns]);
+                let mut whole = [T::ZERO; 32];
+                simd.store(low, &mut whole);
+                simd.store(high, &mut whole[S::LANES..]);
+                out[..at.columns].copy_from_slice(&whole[..at.columns]);
             }
             let doubt = u64::from(low_doubt) | u64::from(high_doubt) << S::LANES;
             if doubt != 0 {
@@ -342,14 +355,6 @@ impl<T: Scalar, F: Finish<T>> Sink<T> for Store<'_, T, F> {
             }
         }
     }
-}
-
-#[inline(always)]
-fn store_part<T: Scalar, S: Simd<T>>(simd: S, values: [S::V; 2], out: &mut [T]) {
-    let mut whole = [T::ZERO; 32];
-    simd.store(values[0], &mut whole);
-    simd.store(values[1], &mut whole[S::LANES..]);
-    out.copy_from_slice(&whole[..out.len()]);
 }
 
 #[cold]
@@ -379,11 +384,11 @@ impl<T: Scalar> Finish<T> for AsIs {
     fn finish<S: Simd<T>>(
         &self,
         _: S,
-        sums: [S::V; 2],
-        _: usize,
-        _: &[S::V; 4],
-    ) -> [(S::V, u32); 2] {
-        sums.map(|sum| (sum, 0))
+        sum: S::V,
+        _: [S::V; 2],
+        _: [S::V; 2],
+    ) -> (S::V, u32) {
+        (sum, 0)
     }
 }
 
@@ -396,11 +401,12 @@ impl<T: Scalar> Finish<T> for Finite {
     fn finish<S: Simd<T>>(
         &self,
         simd: S,
-        sums: [S::V; 2],
-        _: usize,
-        _: &[S::V; 4],
-    ) -> [(S::V, u32); 2] {
-        sums.map(|sum| (sum, simd.not_greater(simd.splat(T::LARGEST), simd.abs(sum))))
+        sum: S::V,
+        _: [S::V; 2],
+        _: [S::V; 2],
+    ) -> (S::V, u32) {
+        // Infinity and NaN; the largest number itself is asked for once more, for nothing.
+        (sum, simd.not_greater(simd.splat(T::LARGEST), simd.abs(sum)))
     }
 }
 
@@ -416,16 +422,14 @@ impl<T: Scalar> Finish<T> for Root<T> {
     fn finish<S: Simd<T>>(
         &self,
         simd: S,
-        sums: [S::V; 2],
-        _: usize,
-        _: &[S::V; 4],
-    ) -> [(S::V, u32); 2] {
-        sums.map(|sum| {
-            let small = simd.not_greater(sum, simd.splat(T::SAFE_SQUARES.0));
-            let large = simd.not_greater(simd.splat(T::SAFE_POWERS), sum);
-            let root = T::power(simd, sum, self.inverse);
-            (simd.mul(root, simd.splat(self.back)), small | large)
-        })
+        sum: S::V,
+        _: [S::V; 2],
+        _: [S::V; 2],
+    ) -> (S::V, u32) {
+        let small = simd.not_greater(sum, simd.splat(T::SAFE_SQUARES.0));
+        let large = simd.not_greater(simd.splat(T::SAFE_POWERS), sum);
+        let root = T::power(simd, sum, self.inverse);
+        (simd.mul(root, simd.splat(self.back)), small | large)
     }
 }
 
@@ -447,18 +451,19 @@ struct Chords<'a, T> {
 
 impl<T: Scalar> Finish<T> for Chords<'_, T> {
     #[inline(always)]
-    fn columns<S: Simd<T>>(&self, simd: S, column: usize) -> [S::V; 4] {
-        let load = |from: &[T], at: usize| simd.load_part(from.get(at..).unwrap_or(&[]));
-        let Ends {
-            column_norms: norms,
-            column_limits: limits,
-            ..
-        } = self.ends;
+    fn row<S: Simd<T>>(&self, simd: S, row: usize) -> [S::V; 2] {
         [
-            load(norms, column),
-            load(norms, column + S::LANES),
-            load(limits, column),
-            load(limits, column + S::LANES),
+            simd.splat(self.ends.row_norms[row]),
+            simd.splat(self.ends.row_limits[row]),
+        ]
+    }
+
+    #[inline(always)]
+    fn columns<S: Simd<T>>(&self, simd: S, column: usize) -> [S::V; 2] {
+        let column = column.min(self.ends.column_norms.len());
+        [
+            simd.load_part(&self.ends.column_norms[column..]),
+            simd.load_part(&self.ends.column_limits[column..]),
         ]
     }
 
@@ -466,33 +471,29 @@ impl<T: Scalar> Finish<T> for Chords<'_, T> {
     fn finish<S: Simd<T>>(
         &self,
         simd: S,
-        sums: [S::V; 2],
-        row: usize,
-        columns: &[S::V; 4],
-    ) -> [(S::V, u32); 2] {
-        let norm = simd.splat(self.ends.row_norms[row]);
-        let limit = simd.splat(self.ends.row_limits[row]);
+        sum: S::V,
+        row: [S::V; 2],
+        columns: [S::V; 2],
+    ) -> (S::V, u32) {
         let two = simd.splat(T::ONE + T::ONE);
-        std::array::from_fn(|half| {
-            let square = simd.neg_mul_add(two, sums[half], simd.add(norm, columns[half]));
-            let limit = simd.add(limit, columns[2 + half]);
-            let mut doubt = simd.not_greater(square, limit);
-            let back = simd.splat(self.back);
-            let value = match self.value {
-                Value::Square => simd.mul(simd.mul(square, back), back),
-                Value::Chord => simd.mul(simd.sqrt(square), back),
-                Value::HalfSquare => simd.mul(square, simd.splat(T::from_f64(0.5))),
-                Value::Cosine => {
-                    simd.neg_mul_add(square, simd.splat(T::from_f64(0.5)), simd.splat(T::ONE))
-                }
-                Value::Angle => {
-                    // Near a straight angle the chord says little.
-                    let four = simd.splat(T::from_f64(4.0));
-                    doubt |= simd.not_greater(simd.sub(four, square), limit);
-                    simd.sqrt(square)
-                }
-            };
-            (value, doubt)
-        })
+        let square = simd.neg_mul_add(two, sum, simd.add(row[0], columns[0]));
+        let limit = simd.add(row[1], columns[1]);
+        let doubt = simd.not_greater(square, limit);
+        let back = simd.splat(self.back);
+        let half = simd.splat(T::from_f64(0.5));
+        match self.value {
+            Value::Square => (simd.mul(simd.mul(square, back), back), doubt),
+            Value::Chord => (simd.mul(simd.sqrt(square), back), doubt),
+            Value::HalfSquare => (simd.mul(square, half), doubt),
+            Value::Cosine => (
+                simd.neg_mul_add(square, half, simd.splat(T::ONE)),
+                doubt,
+            ),
+            Value::Angle => {
+                // Near a straight angle the chord says little.
+                let rest = simd.sub(simd.splat(T::from_f64(4.0)), square);
+                (simd.sqrt(square), doubt | simd.not_greater(rest, limit))
+            }
+        }
     }
 }

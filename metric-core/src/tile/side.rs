@@ -141,14 +141,8 @@ impl Moments {
         let parts: Vec<Self> = rows
             .par_chunks(4 * ROWS * dim)
             .map(|rows| {
-                let mut sums = vec![0.0; dim];
-                for row in rows.chunks_exact(dim) {
-                    for (sum, x) in sums.iter_mut().zip(row) {
-                        *sum += x.to_f64();
-                    }
-                }
                 Self {
-                    sums,
+                    sums: lanes::column_sums(rows, dim),
                     squares: lanes::squared_norm(rows),
                     largest: scan::largest(rows).to_f64(),
                 }

@@ -1,0 +1,14 @@
+//! Which columns can matter to a row: searched by cheap bounds, decided by the distance itself.
+//!
+//! Every search here is exact: [`Screen`] gives each pair an interval that holds its distance, at a fraction of the cost of the
+//! distance; [`Candidates`] keep the pairs whose interval reaches below what is already certain; and the few that are
+//! left at the end are compared by their definition. Results are therefore those of the plain loop over all pairs,
+//! ties included, whatever the screen is made of.
+
+mod candidates;
+mod prepared;
+mod screen;
+
+pub(crate) use candidates::{Candidates, by_rank};
+pub(crate) use prepared::{Found, Goal, Prepared};
+pub(crate) use screen::{Screen, Strips};
