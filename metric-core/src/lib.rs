@@ -20,6 +20,7 @@
 //! # Ok::<(), metric_core::Error>(())
 //! ```
 
+pub mod clusters;
 mod distance;
 mod error;
 mod knn;
