@@ -9,6 +9,9 @@ use super::sphere::to_unit;
 use crate::Scalar;
 use crate::walk::chunks;
 
+/// A power of two above any number of rows: sums of numbers this much smaller stay inside the range.
+const ROOM: f64 = (1u128 << 64) as f64;
+
 /// Rows grouped by label, in ascending order inside each group.
 struct Groups {
     order: Vec<usize>,
@@ -73,8 +76,10 @@ pub(super) fn means<T: Scalar>(
             *value = if value.is_finite() {
                 *value / count
             } else {
-                let share = |&row: &usize| points.row(row)[column].to_f64() / count;
-                rows.iter().map(share).sum()
+                let small = rows
+                    .iter()
+                    .map(|&row| points.row(row)[column].to_f64() / ROOM);
+                small.sum::<f64>() / count * ROOM
             };
         }
         if !spherical || to_unit(&mut mean) {

@@ -167,7 +167,13 @@ impl<T: Scalar> Running<T> {
             let rate = 1.0 / self.counts[j] as f64;
             let centre = &mut self.exact[j * self.dim..][..self.dim];
             for (c, x) in centre.iter_mut().zip(points.row(row)) {
-                *c = (1.0 - rate) * *c + rate * x.to_f64();
+                // Halves, whose difference stays inside the range.
+                let half = x.to_f64() / 2.0 - *c / 2.0;
+                *c = if self.counts[j] == 1 {
+                    x.to_f64()
+                } else {
+                    *c + 2.0 * (rate * half)
+                };
             }
         }
         for j in 0..self.counts.len() {

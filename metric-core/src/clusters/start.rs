@@ -178,3 +178,72 @@ fn place(weights: impl Iterator<Item = f64>, mut target: f64) -> (usize, f64) {
     }
     last
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn second_centres_are_drawn_by_squared_distance() {
+        let rows = array![[0.0f32], [1.0], [3.0], [7.0]];
+        let points = Points::checked("rows", rows.view()).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let draws = 12_000;
+        let mut counts = [[0.0; 4]; 4];
+        for _ in 0..draws {
+            let chosen = plus_plus(&points, 2, 1, &mut rng);
+            counts[chosen[0]][chosen[1]] += 1.0;
+        }
+        let square = |i: usize, j: usize| f64::from(rows[[i, 0]] - rows[[j, 0]]).powi(2);
+        let mut chi_squared = 0.0;
+        for (i, counts) in counts.iter().enumerate() {
+            assert_eq!(counts[i], 0.0);
+            let total: f64 = (0..4).map(|j| square(i, j)).sum();
+            for j in (0..4).filter(|&j| j != i) {
+                let expected = f64::from(draws) / 4.0 * square(i, j) / total;
+                chi_squared += (counts[j] - expected).powi(2) / expected;
+            }
+        }
+        // 11 degrees of freedom: exceeded once in a thousand.
+        assert!(chi_squared < 31.26, "{chi_squared}");
+    }
+
+    #[test]
+    fn the_trial_that_leaves_least_is_kept() {
+        // With 200 trials each of four rows is drawn. From 0, centres 9 and 10 leave 1 + 1 and 4 + 1, 11 leaves 1 + 4, 1 more.
+        let rows = array![[0.0f64], [9.0], [10.0], [11.0]];
+        let points = Points::checked("rows", rows.view()).unwrap();
+        for seed in 0..20 {
+            let chosen = plus_plus(&points, 2, 200, &mut ChaCha8Rng::seed_from_u64(seed));
+            match chosen[0] {
+                0 => assert_eq!(chosen[1], 2),
+                _ => assert_eq!(chosen[1], 0),
+            }
+        }
+    }
+
+    #[test]
+    fn rows_already_chosen_come_last() {
+        let rows = array![[2.0f32], [2.0], [5.0], [5.0], [5.0], [1e-30]];
+        let points = Points::checked("rows", rows.view()).unwrap();
+        for seed in 0..50 {
+            let chosen = plus_plus(&points, 5, 2, &mut ChaCha8Rng::seed_from_u64(seed));
+            let mut values: Vec<f32> = chosen[..3].iter().map(|&i| rows[[i, 0]]).collect();
+            values.sort_by(f32::total_cmp);
+            assert_eq!(values, [1e-30, 2.0, 5.0]);
+        }
+    }
+
+    #[test]
+    fn a_target_beyond_the_end_falls_into_the_last_weight() {
+        let place = |target| place([0.0, 1.0, 0.0, 2.0, 0.0].into_iter(), target).0;
+        assert_eq!(
+            [0.0, 0.5, 1.0, 2.9, 3.0, 9.0].map(place),
+            [1, 1, 3, 3, 3, 3]
+        );
+    }
+}
