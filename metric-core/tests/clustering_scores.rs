@@ -170,8 +170,8 @@ fn chance_is_the_mean_over_all_orders() {
 
 #[test]
 fn a_million_rows_keep_their_digits() {
-    // Independent by construction, so that I = 0 and AMI = −E / (H − E). E ≈ (R − 1)(C − 1)/(2 n) to first order, the next
-    // is of order 1/n of that (Miller 1955).
+    // Independent by construction, so that I = 0 and AMI = −E / (H − E). E ≈ (R − 1)(C − 1)/(2 n) to first order, the
+    // next is of order 1/n of that (Miller 1955).
     let n = 1_000_000u32;
     let (left, right): (Vec<u32>, Vec<u32>) = (0..n).map(|i| (i % 10, i / 10 % 5)).unzip();
     let got = ami(&left, &right, Normalizer::Arithmetic).unwrap();

@@ -1,6 +1,7 @@
 //! How well two labellings of the same rows agree. Natural logarithms; names of labels do not matter.
 //!
-//! Terms are sorted before they are added up, so that neither renaming labels nor swapping the labellings changes a bit.
+//! Terms are sorted before they are added up, so that neither renaming labels nor swapping the labellings changes a
+//! bit.
 
 use super::contingency::Contingency;
 use super::expected::expected_information;
@@ -32,17 +33,17 @@ impl Normalizer {
     }
 }
 
-/// Normalised mutual information of two labellings (Strehl & Ghosh, *Cluster ensembles*, JMLR 2002, equation 2, there with the geometric
-/// mean).
+/// Normalised mutual information of two labellings (Strehl & Ghosh, *Cluster ensembles*, JMLR 2002, equation 2, there
+/// with the geometric mean).
 ///
 /// With `nᵢⱼ` of `n` rows having label `i` in `U` and `j` in `V`, and `aᵢ`, `bⱼ` its sums:
 /// ```text
 /// I(U, V) = Σ nᵢⱼ/n ln(n nᵢⱼ / (aᵢ bⱼ))        H(U) = −Σ aᵢ/n ln(aᵢ/n)
 /// NMI = I(U, V) / normalizer(H(U), H(V))
 /// ```
-/// In `[0, 1]`; 1 for labellings that are the same but for names, those with one label included; 0 if only one of the two has one label. Not
-/// adjusted for chance: many clusters score high by themselves (see [`ami`]).
-/// `O(n log n)` time, `O(n)` memory.
+/// In `[0, 1]`; 1 for labellings that are the same but for names, those with one label included; 0 if only one of the
+/// two has one label. Not adjusted for chance: many clusters score high by themselves (see [`ami`]). `O(n log n)` time,
+/// `O(n)` memory.
 ///
 /// # Errors
 ///
@@ -72,22 +73,23 @@ pub fn nmi(left: &[u32], right: &[u32], normalizer: Normalizer) -> Result<f64, E
     })
 }
 
-/// Mutual information of two labellings, adjusted for chance (Vinh, Epps & Bailey, *Information theoretic measures for clusterings comparison*,
-/// JMLR 2010, equation 15, table 2).
+/// Mutual information of two labellings, adjusted for chance (Vinh, Epps & Bailey, *Information theoretic measures for
+/// clusterings comparison*, JMLR 2010).
 ///
 /// ```text
 /// AMI = (I(U, V) − E) / (normalizer(H(U), H(V)) − E)
 /// ```
-/// where `E` is the mean of `I` over all labellings with the same cluster sizes, equation 24 of the paper:
+/// where `E` is the mean of `I` over all labellings with the same cluster sizes:
 /// ```text
 /// E = Σᵢⱼ Σₓ x/n ln(n x / (aᵢ bⱼ)) P(x),   P hypergeometric: x rows shared by sets of aᵢ and bⱼ among n
 /// ```
-/// 1 for labellings that are the same but for names, 0 if only one of the two has one label, about 0 for independent ones, and
-/// below 0 for those that agree less than by chance. Differences smaller than `ε` are taken as `ε`, which
+/// 1 for labellings that are the same but for names, 0 if only one of the two has one label, about 0 for independent
+/// ones, and below 0 for those that agree less than by chance. Differences smaller than `ε` are taken as `ε`, which
 /// decides `0/0` where chance can do no worse, as with [`Normalizer::Min`] and every row a cluster of its own.
 ///
-/// `P` is found by its recurrence from the mode, without factorials, and once for each pair of different sizes. Time: `O(n log n)` and, for
-/// each such pair, the number of `x` that matter, a small multiple of the standard deviation of `P`.
+/// `P` is found by its recurrence from the mode, without factorials, and once for each pair of different sizes. Time:
+/// `O(n log n)` and, for each such pair, the number of `x` that matter, a small multiple of the standard deviation of
+/// `P`.
 ///
 /// # Errors
 ///
@@ -141,8 +143,8 @@ pub fn ami(left: &[u32], right: &[u32], normalizer: Normalizer) -> Result<f64, E
 /// ARI = ─────────────────────────────────────────────────────────────────
 ///        ½ (Σᵢ C(aᵢ, 2) + Σⱼ C(bⱼ, 2)) − Σᵢ C(aᵢ, 2) Σⱼ C(bⱼ, 2) / C(n, 2)
 /// ```
-/// At most 1, which labellings have that are the same but for names; about 0 for independent ones; at least −½. Counted in integers. `O(n log n)`
-/// time, `O(n)` memory.
+/// At most 1, which labellings have that are the same but for names; about 0 for independent ones; at least −½. Counted
+/// in integers. `O(n log n)` time, `O(n)` memory.
 ///
 /// # Errors
 ///
@@ -183,7 +185,8 @@ pub struct VMeasure {
     pub v_measure: f64,
 }
 
-/// Homogeneity, completeness and V-measure of clusters (Rosenberg & Hirschberg, *V-Measure*, EMNLP 2007, equations 1 and 2, `β = 1`).
+/// Homogeneity, completeness and V-measure of clusters (Rosenberg & Hirschberg, *V-Measure*, EMNLP 2007, equations 1
+/// and 2, `β = 1`).
 ///
 /// ```text
 /// h = I(C, K) / H(C)      c = I(C, K) / H(K)      v = 2 h c / (h + c)

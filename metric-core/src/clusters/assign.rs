@@ -1,8 +1,8 @@
 //! Rows against centres: the only place of this module where distances of rows are computed.
 //!
 //! [`Points`] are prepared once a fit, [`Centres`] change from iteration to iteration. The order of centres is that of
-//! [`Euclidean`] distances as computed, equal ones by index. A faster inside may leave out a distance that cannot matter;
-//! it must return the same bits.
+//! [`Euclidean`] distances as computed, equal ones by index. [`Points::nearest_two`] and [`Points::closer`] are where a
+//! fit spends its time; a faster inside may leave out a distance that cannot matter, but must return the same bits.
 
 use std::ops::Range;
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 /// What is this far below the mode of a distribution, relatively, adds nothing.
 const NEGLIGIBLE: f64 = 1e-40;
 
-/// Mean of the mutual information over all labellings of `n` rows with these cluster sizes (Vinh, Epps & Bailey 2010, equation 24).
+/// Mean of the mutual information over all labellings of `n` rows with these cluster sizes (Vinh, Epps & Bailey 2010).
 pub(super) fn expected_information(left: &[u64], right: &[u64], n: u64) -> f64 {
     let (left, right) = (multiplicities(left), multiplicities(right));
     // In an order of its own, so that swapping the labellings changes no bit.
@@ -36,7 +36,8 @@ fn multiplicities(sizes: &[u64]) -> Vec<(u64, u64)> {
 
 /// `Σₓ x/n ln(n x / (a b)) P(x)` with `P(x)` the chance that sets of `a` and `b` among `n` rows share `x`.
 ///
-/// `P(x + 1)/P(x) = (a − x)(b − x) / ((x + 1)(n − a − b + x + 1))`, from the mode outwards; what `P` adds up to norms it.
+/// `P(x + 1)/P(x) = (a − x)(b − x) / ((x + 1)(n − a − b + x + 1))`, from the mode outwards; what `P` adds up to norms
+/// it.
 fn expected_term(a: u64, b: u64, n: u64) -> f64 {
     let (least, most) = ((a + b).saturating_sub(n), a.min(b));
     let mode = ((u128::from(a + 1) * u128::from(b + 1)) / u128::from(n + 2)) as u64;

@@ -8,9 +8,9 @@ use crate::{Distance, Euclidean, Scalar};
 /// For every row a bound above the distance to its centre and one below the distance to any other (Hamerly, *Making
 /// k-means even faster*, SDM 2010, algorithm 1). The bounds are on true distances.
 ///
-/// A computed distance is within `dim + 8` roundings of the true one, and within the least positive number where that is
-/// more. A row is passed over only if its centre stays strictly nearest with both distances off by that much; the others
-/// are compared as without bounds.
+/// A computed distance is within `dim + 8` roundings of the true one, and within the least positive number where that
+/// is more. A row is passed over only if its centre stays strictly nearest with both distances off by that much; the
+/// others are compared as without bounds.
 pub(super) struct Bounds {
     upper: Vec<f64>,
     lower: Vec<f64>,

@@ -18,7 +18,8 @@ use crate::{Error, Scalar};
 pub struct Clusters<T> {
     /// The centres, `[k, dim]`.
     pub centres: Array2<T>,
-    /// For every row the nearest of these centres, by [`Euclidean`](crate::Euclidean) distance, the lowest of equal ones.
+    /// For every row the nearest of these centres, by [`Euclidean`](crate::Euclidean) distance, the lowest of equal
+    /// ones.
     pub labels: Vec<u32>,
     /// `Σ ‖x − c(x)‖²` over all rows, in `f64`; see [`inertia`](super::inertia).
     pub inertia: f64,
@@ -49,11 +50,11 @@ pub enum Variant {
 /// cⱼ ← mean of the rows with label j
 /// ```
 /// Means are formed in `f64` and stored as `T`. An empty cluster gets the row farthest from its centre whose own
-/// cluster keeps another (equal ones: the lowest index), before the means are formed; with several, in order. Clusters stay empty only if
-/// every such row lies on its centre, as with fewer distinct rows than clusters.
+/// cluster keeps another (equal ones: the lowest index), before the means are formed; with several, in order. Clusters
+/// stay empty only if every such row lies on its centre, as with fewer distinct rows than clusters.
 ///
-/// With [`spherical`](Self::spherical), rows and centres have length one (Dhillon & Modha, *Concept decompositions for large
-/// sparse text data using clustering*, 2001, section 3.1), so that the nearest centre is the one of largest cosine. The labels
+/// With [`spherical`](Self::spherical), rows and centres have length one (Dhillon & Modha, *Concept decompositions for
+/// large sparse text data using clustering*, 2001), so that the nearest centre is the one of largest cosine. The labels
 /// say the same of the rows as given, and the inertia is `2 Σ (1 − cos)` where the paper maximises `Σ cos`.
 ///
 /// `O(n k dim)` time an iteration, `O(n + k dim)` memory beside the rows; the same bits for any number of threads.
@@ -123,8 +124,8 @@ impl<T: Scalar> KMeans<T> {
         self
     }
 
-    /// Ends once `Σ ‖Δcⱼ‖² ≤ tolerance · v`, where `v` is the mean of the variances of the columns. With 0 it ends when no
-    /// row changes its cluster, which is also an end otherwise.
+    /// Ends once `Σ ‖Δcⱼ‖² ≤ tolerance · v`, where `v` is the mean of the variances of the columns. With 0 it ends when
+    /// no row changes its cluster, which is also an end otherwise.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
@@ -137,9 +138,10 @@ impl<T: Scalar> KMeans<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`], [`Error::NonFinite`], [`Error::ClusterCount`] if `k` is 0 or above `n`; [`Error::InvalidParam`] for
-    /// no iterations, no trials or a tolerance that is negative or not a number; [`Error::DimMismatch`] or
-    /// [`Error::CentreCount`] for a start of another shape; [`Error::ZeroRow`] for a row without a direction, on the sphere.
+    /// [`Error::Empty`], [`Error::NonFinite`], [`Error::ClusterCount`] if `k` is 0 or above `n`;
+    /// [`Error::InvalidParam`] for no iterations, no trials or a tolerance that is negative or not a number;
+    /// [`Error::DimMismatch`] or [`Error::CentreCount`] for a start of another shape; [`Error::ZeroRow`] for a row
+    /// without a direction, on the sphere.
     pub fn fit<R: Rng + ?Sized>(
         &self,
         x: ArrayView2<'_, T>,

@@ -24,14 +24,15 @@ const ROWS_BETWEEN_LOOKS: usize = 10;
 /// vⱼ ← vⱼ + 1,   cⱼ ← (1 − 1/vⱼ) cⱼ + x/vⱼ
 /// ```
 /// Beyond the paper:
-/// - Each time `10 k` rows have been seen, but not after the last batch, centres with fewer than 0.01 of the rows of the centre with most are put on different
-///   rows of the batch, drawn uniformly; at most on half of its rows, the smallest counts first. Their count becomes the least of the others'.
-/// - It ends early once the mean squared distance inside a batch, averaged over batches with weight `min(1, 2 b/(n + 1))` for the
-///   newest, has not fallen for 10 batches in a row.
+/// - Each time `10 k` rows have been seen, but not after the last batch, centres with fewer than 0.01 of the rows of
+///   the centre with most are put on different rows of the batch, drawn uniformly; at most on half of its rows, the
+///   smallest counts first. Their count becomes the least of the others'.
+/// - It ends early once a running average of the mean squared distance inside a batch has not fallen for 10 batches in
+///   a row. The newest of batches of `b` among `n` rows has weight `min(1, 2b/(n+1))` in it.
 /// - k-means++ and random starts look at `3 max(b, k)` rows drawn uniformly, if there are more.
 ///
-/// In the end all rows are assigned once. A batch costs `O(b k dim)`, the end `O(n k dim)`. Centres are updated in `f64`; the same
-/// bits for any number of threads.
+/// In the end all rows are assigned once. A batch costs `O(b k dim)`, the end `O(n k dim)`. Centres are updated in
+/// `f64`; the same bits for any number of threads.
 ///
 /// # Examples
 ///
@@ -89,9 +90,9 @@ impl<T: Scalar> MiniBatchKMeans<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`], [`Error::NonFinite`], [`Error::ClusterCount`] if `k` is 0 or above `n`; [`Error::InvalidParam`] for no
-    /// batches, batches without rows, or no trials; [`Error::DimMismatch`] or [`Error::CentreCount`] for a start of another
-    /// shape.
+    /// [`Error::Empty`], [`Error::NonFinite`], [`Error::ClusterCount`] if `k` is 0 or above `n`;
+    /// [`Error::InvalidParam`] for no batches, batches without rows, or no trials; [`Error::DimMismatch`] or
+    /// [`Error::CentreCount`] for a start of another shape.
     pub fn fit<R: Rng + ?Sized>(
         &self,
         x: ArrayView2<'_, T>,

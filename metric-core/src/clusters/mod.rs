@@ -1,7 +1,7 @@
 //! Clusters of rows, and scores of a clustering.
 //!
-//! [`KMeans`] and [`MiniBatchKMeans`] find clusters. [`inertia`] and [`silhouette`] judge clusters by distances, [`nmi`],
-//! [`ami`], [`ari`] and [`v_measure`] by their agreement with known classes.
+//! [`KMeans`] and [`MiniBatchKMeans`] find clusters. [`inertia`] and [`silhouette`] judge clusters by distances,
+//! [`nmi`], [`ami`], [`ari`] and [`v_measure`] by their agreement with known classes.
 
 mod agreement;
 mod assign;

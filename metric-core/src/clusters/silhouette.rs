@@ -24,18 +24,20 @@ pub struct Silhouette {
 
 /// Silhouettes of rows `[n, dim]` with their clusters as labels (Rousseeuw, *Silhouettes*, 1987, section 2).
 ///
-/// With `a` the mean distance of a row to the others of its cluster, and `b` the least mean distance to the rows of another cluster:
+/// With `a` the mean distance of a row to the others of its cluster, and `b` the least mean distance to the rows of
+/// another cluster:
 /// ```text
 /// s = (b − a) / max(a, b)
 /// ```
-/// In `[−1, 1]`: near 1 well inside, below 0 nearer to another cluster. 0 for a row that is alone in its cluster, as in the paper, and if
-/// `a` and `b` are both zero or both beyond the range of `T`. The distance need not be a metric.
+/// In `[−1, 1]`: near 1 well inside, below 0 nearer to another cluster. 0 for a row that is alone in its cluster, as in
+/// the paper, and if `a` and `b` are both zero or both beyond the range of `T`. The distance need not be a metric.
 ///
 /// `O(n² dim)` time; `O(n)` memory beside the rows; the same bits for any number of threads.
 ///
 /// # Errors
 ///
-/// [`Error::Empty`], [`Error::NonFinite`], [`Error::LabelCount`], or [`Error::OneClass`] if all rows are in one cluster.
+/// [`Error::Empty`], [`Error::NonFinite`], [`Error::LabelCount`], or [`Error::OneClass`] if all rows are in one
+/// cluster.
 ///
 /// # Examples
 ///

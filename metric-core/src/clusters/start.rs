@@ -163,8 +163,8 @@ impl Weight {
     }
 }
 
-/// The index whose stretch of the running sum holds `target`, and what of the target lies in that stretch. A target at or
-/// beyond the end, by rounding, falls into the last stretch that is not empty.
+/// The index whose stretch of the running sum holds `target`, and what of the target lies in that stretch. A target at
+/// or beyond the end, by rounding, falls into the last stretch that is not empty.
 fn place(weights: impl Iterator<Item = f64>, mut target: f64) -> (usize, f64) {
     let mut last = (0, 0.0);
     for (index, weight) in weights.enumerate() {
@@ -201,7 +201,7 @@ mod tests {
         let square = |i: usize, j: usize| f64::from(rows[[i, 0]] - rows[[j, 0]]).powi(2);
         let mut chi_squared = 0.0;
         for (i, counts) in counts.iter().enumerate() {
-            assert_eq!(counts[i], 0.0);
+            assert!(counts[i] < 1.0);
             let total: f64 = (0..4).map(|j| square(i, j)).sum();
             for j in (0..4).filter(|&j| j != i) {
                 let expected = f64::from(draws) / 4.0 * square(i, j) / total;
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_trial_that_leaves_least_is_kept() {
-        // With 200 trials each of four rows is drawn. From 0, centres 9 and 10 leave 1 + 1 and 4 + 1, 11 leaves 1 + 4, 1 more.
+        // With 200 trials each of the four rows is drawn. From 0, centre 10 leaves 1 + 1, and 9 or 11 leave 1 + 4.
         let rows = array![[0.0f64], [9.0], [10.0], [11.0]];
         let points = Points::checked("rows", rows.view()).unwrap();
         for seed in 0..20 {
