@@ -222,7 +222,7 @@ fn same_bits<T: Scalar>(rows: &Array2<T>, k: usize, seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn hamerly_is_lloyd_to_the_bit_among_ties(points in grid_points(2..120), part in 0.0..1.0f64, seed: u64) {
