@@ -91,4 +91,46 @@ pub enum Error {
          mean_average_precision or mean_reciprocal_rank, got another name"
     )]
     UnknownMetric,
+    /// No clusters, or more than there are rows.
+    #[error("the number of clusters must be from 1 to the number of rows ({rows}), got {k}")]
+    ClusterCount {
+        /// Number of clusters asked for.
+        k: usize,
+        /// Number of rows.
+        rows: usize,
+    },
+    /// Not as many centres as clusters.
+    #[error("{k} clusters need as many centres to start from, got {got}")]
+    CentreCount {
+        /// Number of clusters asked for.
+        k: usize,
+        /// Number of centres given.
+        got: usize,
+    },
+    /// A row of zeros where a direction is needed.
+    #[error("{what} must have a direction each, but row {row} is zero")]
+    ZeroRow {
+        /// Which argument.
+        what: &'static str,
+        /// The first such row.
+        row: usize,
+    },
+    /// A label that names no centre.
+    #[error("labels must be below the number of centres ({centres}), but row {row} has {label}")]
+    LabelOutOfRange {
+        /// The first such row.
+        row: usize,
+        /// Its label.
+        label: u32,
+        /// Number of centres.
+        centres: usize,
+    },
+    /// Two labellings that do not speak about the same rows, or about none.
+    #[error("two labellings must have one length of at least 1, got {left} and {right}")]
+    LabellingLengths {
+        /// Labels of the left one.
+        left: usize,
+        /// Labels of the right one.
+        right: usize,
+    },
 }

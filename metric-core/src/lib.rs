@@ -1,4 +1,4 @@
-//! Distances with checked axioms, exact neighbours and retrieval scores, on `ndarray` views.
+//! Distances with checked axioms, exact neighbours, clusters and retrieval scores, on `ndarray` views.
 //!
 //! A [`Distance`] compares two slices; the functions here compare whole sets of rows with it, in parallel and without
 //! storing the matrix of all pairs (save for [`pairwise`], whose result it is). Types that obey the triangle inequality
@@ -20,6 +20,7 @@
 //! # Ok::<(), metric_core::Error>(())
 //! ```
 
+pub mod clusters;
 mod distance;
 mod element;
 mod error;

@@ -72,6 +72,8 @@ pub(crate) trait Sealed: Lanes + Sized {
     fn powf(self, exponent: f64) -> Self;
     fn powi(self, exponent: i32) -> Self;
     fn max(self, other: Self) -> Self;
+    /// The least positive number, as `f64`.
+    const LEAST: f64;
 }
 
 macro_rules! scalar {
@@ -114,6 +116,7 @@ macro_rules! scalar {
             fn max(self, other: Self) -> Self {
                 if self > other { self } else { other }
             }
+            const LEAST: f64 = $t::from_bits(1) as f64;
         }
 
         impl Scalar for $t {
