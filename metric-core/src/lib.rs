@@ -24,6 +24,7 @@ mod distance;
 mod error;
 mod knn;
 mod lanes;
+mod neighbors;
 mod pairwise;
 mod relevance;
 pub mod retrieval;
@@ -40,3 +41,10 @@ pub use knn::{Neighbors, knn, knn_self};
 pub use pairwise::{pairwise, pairwise_similarity};
 pub use relevance::Relevance;
 pub use scalar::Scalar;
+
+pub use neighbors::{
+    Among, BruteForce, NeighborIndex, NeighborLists, VpTree, knn_among, knn_among_self, knn_where,
+    mutual_neighbors, radius, radius_self, recall, shared_neighbors,
+};
+#[cfg(feature = "usearch")]
+pub use neighbors::{ApproximateConfig, ApproximateIndex, ApproximateMetric};

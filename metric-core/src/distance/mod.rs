@@ -61,7 +61,20 @@ pub trait Distance<T: Scalar>: Send + Sync {
 /// fn prune(_: impl Metric<f32>) {}
 /// prune(SquaredEuclidean);
 /// ```
-pub trait Metric<T: Scalar>: Distance<T> {}
+pub trait Metric<T: Scalar>: Distance<T> {
+    /// How far rounding can break the triangle inequality for vectors of length `dim`: `(relative, absolute)` with
+    ///
+    /// ```text
+    /// d(a, c) ≤ (d(a, b) + d(b, c)) (1 + relative) + absolute
+    /// ```
+    /// Structures that prune leave this much room, plus `6 ε` for their own arithmetic. The default,
+    /// `((dim + 16) ε, 16 ε)`, covers sums over the entries taken in any order and, by its absolute part, distances
+    /// that see directions only. An infinite `relative` forbids pruning.
+    fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+        let epsilon = T::EPSILON.to_f64();
+        ((dim as f64 + 16.0) * epsilon, 16.0 * epsilon)
+    }
+}
 
 /// Likeness of two vectors: larger is closer, any sign.
 pub trait Similarity<T: Scalar>: Send + Sync {
@@ -85,7 +98,29 @@ impl<T: Scalar, D: Distance<T> + ?Sized> Distance<T> for &D {
     }
 }
 
-impl<T: Scalar, M: Metric<T> + ?Sized> Metric<T> for &M {}
+impl<T: Scalar, M: Metric<T> + ?Sized> Metric<T> for &M {
+    fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+        (**self).triangle_slack(dim)
+    }
+}
+
+impl<T: Scalar, D: Distance<T> + ?Sized> Distance<T> for Box<D> {
+    fn distance(&self, a: &[T], b: &[T]) -> T {
+        (**self).distance(a, b)
+    }
+    fn rank(&self, a: &[T], b: &[T]) -> T {
+        (**self).rank(a, b)
+    }
+    fn rank_to_distance(&self, rank: T) -> T {
+        (**self).rank_to_distance(rank)
+    }
+}
+
+impl<T: Scalar, M: Metric<T> + ?Sized> Metric<T> for Box<M> {
+    fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+        (**self).triangle_slack(dim)
+    }
+}
 
 /// # Panics
 ///
