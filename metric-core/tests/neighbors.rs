@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{matrix, precision, with_threads};
 use metric_core::{
     Angular, BruteForce, Distance, Error, Euclidean, Mahalanobis, Metric, Minkowski, NeighborIndex,
-    NeighborLists, Neighbors, Scalar, VpTree, knn, radius, radius_self,
+    NeighborLists, Neighbors, Scalar, SquaredEuclidean, VpTree, knn, radius, radius_self,
 };
 use metric_testkit::oracle::ranking;
 use metric_testkit::strategy::{grid_points, three_points};
@@ -32,7 +32,28 @@ impl<T: Scalar> Distance<T> for Stairs {
     }
 }
 
-impl<T: Scalar> Metric<T> for Stairs {}
+impl<T: Scalar> Metric<T> for Stairs {
+    /// Rounding before a step can cost a whole step.
+    fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+        let (relative, absolute) = Metric::<T>::triangle_slack(&Euclidean, dim);
+        (relative, absolute + self.0)
+    }
+}
+
+/// Squared Euclidean distance, which breaks the triangle inequality by any amount and says so.
+struct Lawless;
+
+impl<T: Scalar> Distance<T> for Lawless {
+    fn distance(&self, a: &[T], b: &[T]) -> T {
+        SquaredEuclidean.distance(a, b)
+    }
+}
+
+impl<T: Scalar> Metric<T> for Lawless {
+    fn triangle_slack(&self, _: usize) -> (f64, f64) {
+        (f64::INFINITY, 0.0)
+    }
+}
 
 fn metrics<T: Scalar>(dim: usize) -> Vec<(&'static str, Box<dyn Metric<T>>)> {
     let p = matrix::<T>(&precision(dim, &[0.3, -0.8, 0.5, 1.0, -0.2]));
@@ -50,6 +71,7 @@ fn metrics<T: Scalar>(dim: usize) -> Vec<(&'static str, Box<dyn Metric<T>>)> {
             Box::new(Mahalanobis::from_precision(p.view()).unwrap()),
         ),
         ("stairs", Box::new(Stairs(0.5))),
+        ("lawless", Box::new(Lawless)),
     ]
 }
 
@@ -168,6 +190,63 @@ proptest! {
         let (queries, base) = points.split_at(3);
         agrees::<f32>(queries, base)?;
         agrees::<f64>(queries, base)?;
+    }
+}
+
+/// The detour through a third point is no shorter than the slack allows, for every metric and every order.
+fn keeps_its_slack<T: Scalar>(points: &[Vec<f64>; 3]) -> Result<(), TestCaseError> {
+    let points = matrix::<T>(points);
+    let row = |i: usize| points.row(i).to_vec();
+    for (name, metric) in metrics::<T>(points.ncols()) {
+        let (relative, absolute) = metric.triangle_slack(points.ncols());
+        for (i, j, k) in [(0, 1, 2), (1, 2, 0), (2, 0, 1)] {
+            let d = |i: usize, j: usize| metric.distance(&row(i), &row(j)).to_f64();
+            let (direct, detour) = (d(i, j), d(i, k) + d(k, j));
+            // Zero times infinity allows nothing.
+            let allowed = if detour > 0.0 {
+                detour * (1.0 + relative)
+            } else {
+                0.0
+            };
+            prop_assert!(direct <= allowed + absolute, "{name}: {direct} > {detour}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn every_metric_keeps_the_slack_it_states(points in three_points(40)) {
+        keeps_its_slack::<f32>(&points)?;
+        keeps_its_slack::<f64>(&points)?;
+    }
+}
+
+#[test]
+fn the_slack_of_a_mahalanobis_distance_grows_with_its_condition() {
+    // L = diag(1e6, 1, 1), of condition 1e6; the Frobenius norms make at most 3 times that.
+    let p = Array2::from_diag(&array![1e12f64, 1.0, 1.0]);
+    let distance = Mahalanobis::from_precision(p.view()).unwrap();
+    let (relative, absolute) = distance.triangle_slack(3);
+    let stated = 8.0 * f64::EPSILON + (9.0 + 8.0) * 1e6 * f64::EPSILON;
+    assert!(relative >= stated && relative <= 3.0 * stated, "{relative}");
+    assert_eq!(absolute, 0.0);
+    // Neither the size of the precision nor a rotation changes a condition: (5, 4; 4, 5) has eigenvalues 9 and 1.
+    let slack = |scale: f64| {
+        let p = array![[5.0 * scale, 4.0 * scale], [4.0 * scale, 5.0 * scale]];
+        Mahalanobis::from_precision(p.view())
+            .unwrap()
+            .triangle_slack(2)
+            .0
+    };
+    // ‖L‖² = tr P = 10 and ‖L⁻¹‖² = tr P⁻¹ = 10/9, thus 10/3 for a condition of 3.
+    let want = (8.0 + 12.0 * 10.0 / 3.0) * f64::EPSILON;
+    for scale in [1.0, 1e-200, 1e200] {
+        assert!(
+            (slack(scale) / want - 1.0).abs() < 1e-12,
+            "{}",
+            slack(scale) / want
+        );
     }
 }
 

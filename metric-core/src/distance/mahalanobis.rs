@@ -155,8 +155,8 @@ impl<T: Scalar> Metric<T> for Mahalanobis<T> {
     /// The bound above, with `‖L‖ ‖L⁻¹‖` in Frobenius norms for `κ(L)`. Cost: `O(dim³)`.
     fn triangle_slack(&self, dim: usize) -> (f64, f64) {
         let n = dim as f64;
-        let map = (n * n + 16.0) * self.condition() * f64::EPSILON;
-        (16.0 * T::EPSILON.to_f64() + map, 0.0)
+        let map = (n * n + 8.0) * self.condition() * f64::EPSILON;
+        (8.0 * T::EPSILON.to_f64() + map, 0.0)
     }
 }
 

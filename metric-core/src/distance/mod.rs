@@ -67,9 +67,9 @@ pub trait Metric<T: Scalar>: Distance<T> {
     /// ```text
     /// d(a, c) ≤ (d(a, b) + d(b, c)) (1 + relative) + absolute
     /// ```
-    /// Structures that prune leave this much room, plus `6 ε` for their own arithmetic. The default,
-    /// `((dim + 16) ε, 16 ε)`, covers sums over the entries taken in any order and, by its absolute part, distances
-    /// that see directions only. An infinite `relative` forbids pruning.
+    /// Structures that prune leave this much room, and more for their own arithmetic. The default,
+    /// `((dim + 16) ε, 16 ε)`, covers sums over the entries in any order and, by its absolute part, distances that see
+    /// directions only. An infinite `relative` forbids pruning.
     fn triangle_slack(&self, dim: usize) -> (f64, f64) {
         let epsilon = T::EPSILON.to_f64();
         ((dim as f64 + 16.0) * epsilon, 16.0 * epsilon)

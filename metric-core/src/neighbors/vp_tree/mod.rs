@@ -31,10 +31,10 @@ use crate::{Error, Metric, Neighbors, Scalar};
 /// that equal rows cannot make the tree deep (its depth is `log₂(n/32)` rounded up), and a vantage point's spread is the mean
 /// deviation from the median instead of the second moment.
 ///
-/// Cost: `O(n log n)` distances to build, in parallel and with the same tree for any number of threads; memory of two
-/// words and a few distances a row beside the rows themselves, which are borrowed. A query costs
-/// `O(log n)` distances where few rows are near, and up to `n` where all are about equally far, as in
-/// many dimensions: there [`BruteForce`](crate::BruteForce) is faster.
+/// Cost: `O(n log n)` distances to build, in parallel and with the same tree for any number of threads; memory of a
+/// word a row, beside the rows themselves, which are borrowed. A query costs `O(log n)` distances where few rows are
+/// near, and up to `n` where all are about equally far, as in many dimensions: there
+/// [`BruteForce`](crate::BruteForce) is faster.
 ///
 /// # Examples
 ///
@@ -63,7 +63,7 @@ pub struct VpTree<'a, T: Scalar, M> {
     rows: Rows<'a, T>,
     dim: usize,
     metric: M,
-    /// The metric's rounding slack: relative and absolute.
+    /// Room for rounding: relative and absolute.
     slack: (f64, f64),
     tree: Tree<T>,
 }
@@ -106,8 +106,9 @@ impl<'a, T: Scalar, M: Metric<T>> VpTree<'a, T, M> {
         let dim = rows.ncols();
         let rows = Rows::checked("rows", rows)?;
         let tree = build::tree(&rows, &metric, rng.next_u64());
+        let (relative, absolute) = metric.triangle_slack(dim);
         Ok(Self {
-            slack: metric.triangle_slack(dim),
+            slack: search::with_reserve::<T>(relative, absolute),
             rows,
             dim,
             metric,

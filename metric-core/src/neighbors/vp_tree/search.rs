@@ -10,6 +10,12 @@ use crate::{Metric, Scalar};
 /// spacing of `f32` there, and of no consequence elsewhere.
 const UNDERFLOW: f64 = 1e-43;
 
+/// The slack of a metric and the room that a search needs for itself: `6 ε` for its own arithmetic and for a
+/// `rank_to_distance` that is monotone only up to its last bits, and [`UNDERFLOW`].
+pub(super) fn with_reserve<T: Scalar>(relative: f64, absolute: f64) -> (f64, f64) {
+    (relative + 6.0 * T::EPSILON.to_f64(), absolute + UNDERFLOW)
+}
+
 impl<T> Tree<T> {
     pub(super) fn root(&self) -> Subtree<'_, T> {
         Subtree {
@@ -135,15 +141,14 @@ impl<T: Scalar, M: Metric<T>> Search<'_, T, M> {
     /// D ≤ (d(q, x) + s) (1 + r) + t   ⇒   d(q, x) ≥ (D − t) / (1 + r) − s ≥ (D − t) / (1 + r) − most
     /// s ≤ (d(q, x) + D) (1 + r) + t   ⇒   d(q, x) ≥ (s − t) / (1 + r) − D ≥ (least − t) / (1 + r) − D
     /// ```
-    /// These lines, in `f64`, round three times by at most `ε₆₄/2` of `D` or `least` each where the result is positive,
-    /// which the `6 ε` that slacks hold in reserve covers, as it covers a `rank_to_distance` that is monotone only up
-    /// to its last bit. An overflowed distance may stand for anything beyond the greatest number: nothing follows from
-    /// it but what follows from `−∞`.
+    /// Where the result is positive, computing these lines in `f64` errs by at most `2 ε₆₄` of their first term, which
+    /// the reserve in `r` makes good. An overflowed distance may stand for anything beyond the greatest number: nothing
+    /// follows from it but what follows from `−∞`.
     fn bound(&self, distance: f64, shell: Shell<T>) -> f64 {
         let (relative, absolute) = self.slack;
         let at_least = |x: f64| {
             if x.is_finite() {
-                (x - absolute - UNDERFLOW) / (1.0 + relative)
+                (x - absolute) / (1.0 + relative)
             } else {
                 f64::NEG_INFINITY
             }
