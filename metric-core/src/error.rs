@@ -133,4 +133,38 @@ pub enum Error {
         /// Labels of the right one.
         right: usize,
     },
+    /// Lists of neighbours whose shapes should agree do not.
+    #[error("neighbours must have the shape {expected:?}, got {got:?}")]
+    NeighborShape {
+        /// The shape they should have.
+        expected: (usize, usize),
+        /// The shape they have.
+        got: (usize, usize),
+    },
+    /// A neighbour that is no row of the set, so that the lists make no graph.
+    #[error("neighbours must be among the {rows} rows of the set, but row {row} lists {neighbor}")]
+    NotARow {
+        /// The row whose list it is in.
+        row: usize,
+        /// The neighbour.
+        neighbor: usize,
+        /// Number of rows.
+        rows: usize,
+    },
+    /// The approximate index failed.
+    #[cfg(feature = "usearch")]
+    #[error("approximate index must {expected}, got: {message}")]
+    ApproximateIndex {
+        /// What it was to do.
+        expected: &'static str,
+        /// What the library says, which has no other form.
+        message: String,
+    },
+    /// A saved approximate index that was built over other rows.
+    #[cfg(feature = "usearch")]
+    #[error("saved index must hold the given rows, but row {row} differs")]
+    OtherRows {
+        /// The first row that differs or that only one of the two has.
+        row: usize,
+    },
 }

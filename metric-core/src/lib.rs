@@ -25,8 +25,8 @@ mod distance;
 mod element;
 mod error;
 mod kernel;
-mod knn;
 mod lanes;
+mod neighbors;
 mod pairwise;
 mod relevance;
 pub mod retrieval;
@@ -34,7 +34,6 @@ mod rows;
 mod scalar;
 mod search;
 mod tile;
-mod walk;
 
 pub use distance::{
     Angular, Cosine, CosineSimilarity, Distance, Euclidean, Form, InnerProduct, Law, Mahalanobis,
@@ -42,8 +41,15 @@ pub use distance::{
 };
 pub use element::Element;
 pub use error::Error;
-pub use knn::{Neighbors, knn, knn_self};
 pub use pairwise::{one_to_many, paired, pairwise, pairwise_similarity};
 pub use relevance::Relevance;
 pub use scalar::Scalar;
 pub use tile::{RowProgram, Scattered, scatter, walk, walk_self};
+
+pub use neighbors::{
+    Among, BruteForce, NeighborIndex, NeighborLists, Neighbors, VpTree, knn, knn_among,
+    knn_among_self, knn_self, knn_where, mutual_neighbors, radius, radius_self, recall,
+    shared_neighbors,
+};
+#[cfg(feature = "usearch")]
+pub use neighbors::{ApproximateConfig, ApproximateIndex, ApproximateMetric};

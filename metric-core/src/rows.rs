@@ -83,6 +83,12 @@ impl<'a, T: Scalar> Rows<'a, T> {
         same_dim(x, Self::checked_for(distance, right, y)?)
     }
 
+    /// Rows of numbers that are known to be finite.
+    pub(crate) fn of(data: Cow<'a, [T]>, dim: usize) -> Self {
+        debug_assert!(dim > 0 && data.len().is_multiple_of(dim));
+        Self { data, dim }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.data.len() / self.dim
     }

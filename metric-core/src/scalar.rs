@@ -59,7 +59,7 @@ pub(crate) trait Sealed: Lanes + Sized {
     const LARGEST_POWER: f64;
 
     /// The least positive normal number.
-    const LEAST: Self;
+    const LEAST_NORMAL: Self;
     /// The largest number.
     const LARGEST: Self;
     /// Sums of powers up to here are right: no single power was cut off.
@@ -81,7 +81,7 @@ macro_rules! scalar {
         impl Sealed for $t {
             const SAFE_SQUARES: (Self, Self) = $squares;
             const SAFE_NORMS: (f64, f64) = $norms;
-            const LEAST: Self = $t::MIN_POSITIVE;
+            const LEAST_NORMAL: Self = $t::MIN_POSITIVE;
             const LARGEST: Self = $t::MAX;
             const SAFE_POWERS: Self = $t::MAX / 16.0;
             const SAFE_ENTRIES: (f64, f64) = $entries;

@@ -2,15 +2,20 @@
 //!
 //! [`Points`] are prepared once a fit, [`Centres`] change from iteration to iteration. The order of centres is that of
 //! [`Euclidean`] distances as computed, equal ones by index. [`Points::nearest_two`] and [`Points::closer`] are where a
-//! fit spends its time; a faster inside may leave out a distance that cannot matter, but must return the same bits.
+//! fit spends its time: the screen leaves out the distances that cannot matter, and what is left is computed by the
+//! definition, so that the result has the bits of the plain loop.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
+use crate::distance::form::Map;
 use crate::rows::Rows;
-use crate::walk::{BLOCK, TILE, chunks};
+use crate::search::{Screen, Seek, Strips};
+use crate::tile::chunks;
+use crate::tile::side::{Frame, Side};
 use crate::{Distance, Error, Euclidean, Scalar};
 
 /// Rows whose sums are formed by one thread; fixed, so that the number of threads changes no sum.
@@ -19,6 +24,9 @@ pub(super) const CHUNK: usize = 1024;
 /// The rows of a fit.
 pub(super) struct Points<'a, T: Scalar> {
     rows: Rows<'a, T>,
+    frame: Frame<T>,
+    side: Side<T>,
+    screen: Screen,
 }
 
 /// Centres of one iteration, `[k, dim]`.
@@ -61,8 +69,15 @@ impl<T: Scalar> Nearest<T> {
 
 impl<'a, T: Scalar> Points<'a, T> {
     pub(super) fn checked(what: &'static str, view: ArrayView2<'a, T>) -> Result<Self, Error> {
+        let rows = Rows::checked(what, view)?;
+        let frame = Frame::of(&[&rows]);
+        let side = Side::new(Map::Identity, &rows, &frame);
+        let screen = Screen::new(&side, side.data(&rows), true);
         Ok(Self {
-            rows: Rows::checked(what, view)?,
+            rows,
+            frame,
+            side,
+            screen,
         })
     }
 
@@ -79,18 +94,76 @@ impl<'a, T: Scalar> Points<'a, T> {
         self.rows.row(index)
     }
 
+    /// Nearest centre of every row.
+    pub(super) fn nearest(&self, centres: &Centres<T>) -> Vec<u32> {
+        let all = (&self.screen, 0..self.len());
+        let found = self.race(centres, all, Seek::Nearest, |row| row);
+        found.into_iter().map(|nearest| nearest.index).collect()
+    }
+
     /// Nearest and second nearest centre of the rows `which`, in that order.
     pub(super) fn nearest_two(&self, centres: &Centres<T>, which: &[usize]) -> Vec<Nearest<T>> {
-        which
-            .par_chunks(BLOCK)
-            .flat_map_iter(|block| {
-                let mut found = vec![Nearest::none(); block.len()];
-                for tile in chunks(0..centres.len(), TILE) {
-                    for (&row, nearest) in block.iter().zip(&mut found) {
-                        let row = self.row(row);
-                        for index in tile.clone() {
-                            nearest.offer(Euclidean.distance(row, centres.row(index)), index);
-                        }
+        if which.len() == self.len() {
+            let all = (&self.screen, 0..self.len());
+            return self.race(centres, all, Seek::NearestTwo, |row| row);
+        }
+        let data: Vec<T> = which
+            .iter()
+            .flat_map(|&row| self.row(row))
+            .copied()
+            .collect();
+        if data.is_empty() {
+            return Vec::new();
+        }
+        let rows = Rows::of(Cow::Owned(data), self.dim());
+        let side = Side::new(Map::Identity, &rows, &self.frame);
+        let screen = self.screen.of_others(&side, side.data(&rows));
+        self.race(
+            centres,
+            (&screen, 0..which.len()),
+            Seek::NearestTwo,
+            |row| which[row],
+        )
+    }
+
+    /// The rows of a screen, `row(i)` being the point that is row `i` there, against all centres.
+    fn race(
+        &self,
+        centres: &Centres<T>,
+        (screen, rows): (&Screen, Range<usize>),
+        seek: Seek,
+        row: impl Fn(usize) -> usize + Sync,
+    ) -> Vec<Nearest<T>> {
+        let strips = self.strips(&centres.values);
+        let rivals = |rows: Range<usize>| {
+            if self.frame.overflows {
+                // Distances beyond the range are equal, however far.
+                let count = centres.len() as u32;
+                rows.flat_map(|row| (0..count).map(move |centre| (row as u32, centre)))
+                    .collect()
+            } else {
+                screen.rivals(&strips, rows, seek, self.slack(), None)
+            }
+        };
+        chunks(rows, CHUNK)
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .flat_map_iter(|chunk| {
+                let first = chunk.start;
+                let rivals = rivals(chunk.clone());
+                let mut counts = vec![0u32; chunk.len()];
+                for &(row, _) in &rivals {
+                    counts[row as usize - first] += 1;
+                }
+                let mut found = vec![Nearest::none(); chunk.len()];
+                for (place, index) in rivals {
+                    let nearest = &mut found[place as usize - first];
+                    if seek == Seek::Nearest && counts[place as usize - first] == 1 {
+                        nearest.index = index;
+                    } else {
+                        let distance =
+                            self.distance(row(place as usize), centres.row(index as usize));
+                        nearest.offer(distance, index as usize);
                     }
                 }
                 found
@@ -98,23 +171,54 @@ impl<'a, T: Scalar> Points<'a, T> {
             .collect()
     }
 
+    fn strips(&self, rows: &[T]) -> Strips {
+        let rows = Rows::of(Cow::Borrowed(rows), self.dim());
+        let side = Side::new(Map::Identity, &rows, &self.frame);
+        self.screen.strips(&side, side.data(&rows), 0..rows.len())
+    }
+
+    /// Bound of the relative error of a computed distance.
+    fn slack(&self) -> f32 {
+        ((self.dim() + 8) as f64 * T::EPSILON.to_f64()) as f32
+    }
+
     /// Distances of all rows to the rows `candidates` where they are below `current` `[n]`, else `current`:
     /// `[n, candidates]`.
     pub(super) fn closer(&self, candidates: &[usize], current: &[T]) -> Vec<T> {
-        let mut out = vec![T::ZERO; current.len() * candidates.len()];
-        out.par_chunks_mut(candidates.len())
-            .zip(current)
-            .enumerate()
-            .with_min_len(BLOCK)
-            .for_each(|(row, (out, &current))| {
-                let row = self.row(row);
-                for (out, &candidate) in out.iter_mut().zip(candidates) {
-                    let distance = Euclidean.distance(row, self.row(candidate));
-                    *out = if distance < current {
-                        distance
-                    } else {
-                        current
-                    };
+        let count = candidates.len();
+        let values: Vec<T> = candidates
+            .iter()
+            .flat_map(|&row| self.row(row))
+            .copied()
+            .collect();
+        let strips = self.strips(&values);
+        let scale = self.frame.scale.to_f64();
+        let limits: Vec<f32> = current
+            .par_iter()
+            .map(|current| {
+                let chord = current.to_f64() * scale;
+                (chord * chord * 1.000_001) as f32 + f32::MIN_POSITIVE
+            })
+            .collect();
+        let mut out = vec![T::ZERO; current.len() * count];
+        out.par_chunks_mut(count * CHUNK)
+            .zip(chunks(0..self.len(), CHUNK).collect::<Vec<_>>())
+            .for_each(|(out, rows)| {
+                let first = rows.start;
+                for (out, &current) in out.chunks_exact_mut(count).zip(&current[rows.clone()]) {
+                    out.fill(current);
+                }
+                let limits = Some(&*limits);
+                let rivals = self
+                    .screen
+                    .rivals(&strips, rows, Seek::Below, self.slack(), limits);
+                for (row, candidate) in rivals {
+                    let (row, candidate) = (row as usize, candidate as usize);
+                    let distance = self.distance(row, self.row(candidates[candidate]));
+                    let out = &mut out[(row - first) * count + candidate];
+                    if distance < *out {
+                        *out = distance;
+                    }
                 }
             });
         out

@@ -211,7 +211,7 @@ struct Assignment {
 
 enum How {
     /// All rows, against all centres.
-    Lloyd(Vec<usize>),
+    Lloyd,
     Hamerly(Bounds),
 }
 
@@ -220,7 +220,7 @@ impl Assignment {
         Self {
             labels: vec![0; points.len()],
             how: match variant {
-                Variant::Lloyd => How::Lloyd((0..points.len()).collect()),
+                Variant::Lloyd => How::Lloyd,
                 Variant::Hamerly => How::Hamerly(Bounds::new(points)),
             },
         }
@@ -228,10 +228,7 @@ impl Assignment {
 
     fn assign<T: Scalar>(&mut self, points: &Points<'_, T>, centres: &Centres<T>) {
         match &mut self.how {
-            How::Lloyd(all) => {
-                let found = points.nearest_two(centres, all);
-                self.labels = found.iter().map(|nearest| nearest.index).collect();
-            }
+            How::Lloyd => self.labels = points.nearest(centres),
             How::Hamerly(bounds) => bounds.assign(points, centres, &mut self.labels),
         }
     }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::assign::{CHUNK, Centres, Points};
 use super::sphere::to_unit;
 use crate::Scalar;
-use crate::walk::chunks;
+use crate::tile::chunks;
 
 /// A power of two above any number of rows: sums of numbers this much smaller stay inside the range.
 const ROOM: f64 = (1u128 << 64) as f64;

@@ -1,13 +1,10 @@
 //! Is each row nearer to its own cluster than to the next?
 
-use std::ops::Range;
-
 use ndarray::ArrayView2;
-use rayon::prelude::*;
 
 use super::contingency::places;
 use crate::rows::Rows;
-use crate::walk::{BLOCK, TILE, chunks};
+use crate::tile::{RowProgram, walk_rows};
 use crate::{Distance, Error, Scalar};
 
 /// Sums that a thread keeps at a time, so that many clusters make for small blocks of rows.
@@ -59,7 +56,7 @@ where
     T: Scalar,
     D: Distance<T> + ?Sized,
 {
-    let rows = Rows::checked("rows", rows)?;
+    let rows = Rows::checked_for(distance, "rows", rows)?;
     let n = rows.len();
     if labels.len() != n {
         return Err(Error::LabelCount {
@@ -71,32 +68,43 @@ where
     if counts.len() == 1 {
         return Err(Error::OneClass);
     }
-    let block = (SUMS_KEPT / counts.len()).clamp(1, BLOCK);
-    let blocks: Vec<Range<usize>> = chunks(0..n, block).collect();
-    let values: Vec<f64> = blocks
-        .into_par_iter()
-        .flat_map_iter(|block| {
-            // [rows of the block, clusters]
-            let mut sums = vec![0.0; block.len() * counts.len()];
-            for tile in chunks(0..n, TILE) {
-                for (row, sums) in block.clone().zip(sums.chunks_exact_mut(counts.len())) {
-                    for other in tile.clone().filter(|&other| other != row) {
-                        let d = distance.distance(rows.row(row), rows.row(other));
-                        sums[labels[other]] += d.to_f64();
-                    }
-                }
-            }
-            let sums = sums.chunks_exact(counts.len());
-            block
-                .zip(sums)
-                .map(|(row, sums)| of_row(labels[row], sums, &counts))
-                .collect::<Vec<f64>>()
-        })
-        .collect();
+    let program = Sums {
+        labels: &labels,
+        counts: &counts,
+    };
+    let at_most = (SUMS_KEPT / counts.len()).max(1);
+    let values = walk_rows(distance, (&rows, &rows), at_most, &program);
     Ok(Silhouette {
         mean: values.iter().sum::<f64>() / n as f64,
         rows: values,
     })
+}
+
+/// A row's sums of distances to each cluster.
+struct Sums<'a> {
+    labels: &'a [usize],
+    counts: &'a [u64],
+}
+
+impl<T: Scalar> RowProgram<T> for Sums<'_> {
+    type State = Vec<f64>;
+    type Output = f64;
+
+    fn start(&self, _row: usize) -> Vec<f64> {
+        vec![0.0; self.counts.len()]
+    }
+
+    fn see(&self, sums: &mut Vec<f64>, row: usize, first: usize, distances: &[T]) {
+        for (other, distance) in (first..).zip(distances) {
+            if other != row {
+                sums[self.labels[other]] += distance.to_f64();
+            }
+        }
+    }
+
+    fn finish(&self, row: usize, sums: Vec<f64>) -> f64 {
+        of_row(self.labels[row], &sums, self.counts)
+    }
 }
 
 /// The silhouette of a row in cluster `own`, from its sums of distances to each cluster.

@@ -54,7 +54,11 @@ impl<T: Scalar> Distance<T> for Euclidean {
     }
 }
 
-impl<T: Scalar> Metric<T> for Euclidean {}
+impl<T: Scalar> Metric<T> for Euclidean {
+    fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+        ((dim as f64 + 6.0) * T::EPSILON.to_f64(), 0.0)
+    }
+}
 
 impl<T: Scalar> Distance<T> for SquaredEuclidean {
     #[inline]

@@ -81,6 +81,33 @@ impl<T: Scalar> Mahalanobis<T> {
         self.dim
     }
 
+    /// `‖L‖ ‖L⁻¹‖` in Frobenius norms, at least the condition of `L`.
+    fn condition(&self) -> f64 {
+        let columns: Vec<&[f64]> = (0..self.dim)
+            .scan(self.factor.as_slice(), |rest, j| {
+                let (column, after) = rest.split_at(self.dim - j);
+                *rest = after;
+                Some(column)
+            })
+            .collect();
+        let largest = largest(&self.factor);
+        let factor: f64 = self.factor.iter().map(|x| (x / largest).powi(2)).sum();
+        let mut inverse = 0.0;
+        for unit in 0..self.dim {
+            // Forward substitution of a unit vector gives a column of the inverse.
+            let mut rest = vec![0.0; self.dim];
+            rest[unit] = largest;
+            for j in unit..self.dim {
+                let x = rest[j] / columns[j][0];
+                inverse += x * x;
+                for (rest, l) in rest[j..].iter_mut().zip(columns[j]) {
+                    *rest -= l * x;
+                }
+            }
+        }
+        (factor * inverse).sqrt()
+    }
+
     /// The entries of `Lᵀ difference`.
     fn apply<'s>(&'s self, difference: &'s [f64]) -> impl Iterator<Item = f64> + 's {
         let mut rest = self.factor.as_slice();
@@ -124,7 +151,14 @@ impl<T: Scalar> Distance<T> for Mahalanobis<T> {
     }
 }
 
-impl<T: Scalar> Metric<T> for Mahalanobis<T> {}
+impl<T: Scalar> Metric<T> for Mahalanobis<T> {
+    /// The bound above, with `‖L‖ ‖L⁻¹‖` in Frobenius norms for `κ(L)`. Cost: `O(dim³)`.
+    fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+        let n = dim as f64;
+        let map = (n * n + 8.0) * self.condition() * f64::EPSILON;
+        (8.0 * T::EPSILON.to_f64() + map, 0.0)
+    }
+}
 
 fn largest(values: &[f64]) -> f64 {
     values

@@ -94,7 +94,11 @@ impl<T: Scalar> Distance<T> for Minkowski {
     }
 }
 
-impl<T: Scalar> Metric<T> for Minkowski {}
+impl<T: Scalar> Metric<T> for Minkowski {
+    fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+        ((dim as f64 + 10.0) * T::EPSILON.to_f64(), 0.0)
+    }
+}
 
 /// `Σ (|aᵢ − bᵢ| / scale)ᵖ`, between 1 and `n`.
 #[expect(clippy::float_cmp, reason = "whole orders are exact values")]

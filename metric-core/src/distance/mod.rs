@@ -97,7 +97,20 @@ pub enum Law {
 /// fn prune(_: impl Metric<f32>) {}
 /// prune(SquaredEuclidean);
 /// ```
-pub trait Metric<T: Scalar>: Distance<T> {}
+pub trait Metric<T: Scalar>: Distance<T> {
+    /// How far rounding can break the triangle inequality for vectors of length `dim`: `(relative, absolute)` with
+    ///
+    /// ```text
+    /// d(a, c) ≤ (d(a, b) + d(b, c)) (1 + relative) + absolute
+    /// ```
+    /// Structures that prune leave this much room, and more for their own arithmetic. The default,
+    /// `((dim + 16) ε, 16 ε)`, covers sums over the entries in any order and, by its absolute part, distances that see
+    /// directions only. An infinite `relative` forbids pruning.
+    fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+        let epsilon = T::EPSILON.to_f64();
+        ((dim as f64 + 16.0) * epsilon, 16.0 * epsilon)
+    }
+}
 
 /// Likeness of two vectors: larger is closer, any sign.
 pub trait Similarity<T: Scalar>: Send + Sync {
@@ -114,28 +127,40 @@ pub trait Similarity<T: Scalar>: Send + Sync {
     }
 }
 
-impl<T: Scalar, D: Distance<T> + ?Sized> Distance<T> for &D {
-    fn distance(&self, a: &[T], b: &[T]) -> T {
-        (**self).distance(a, b)
-    }
-    fn rank(&self, a: &[T], b: &[T]) -> T {
-        (**self).rank(a, b)
-    }
-    fn rank_to_distance(&self, rank: T) -> T {
-        (**self).rank_to_distance(rank)
-    }
-    fn law(&self) -> Law {
-        (**self).law()
-    }
-    fn check(&self, row: &[T]) -> Result<(), Error> {
-        (**self).check(row)
-    }
-    fn form(&self) -> Form<'_, T> {
-        (**self).form()
-    }
+/// What stands behind a pointer to a distance is a distance.
+macro_rules! behind {
+    ($pointer:ty) => {
+        impl<T: Scalar, D: Distance<T> + ?Sized> Distance<T> for $pointer {
+            fn distance(&self, a: &[T], b: &[T]) -> T {
+                (**self).distance(a, b)
+            }
+            fn rank(&self, a: &[T], b: &[T]) -> T {
+                (**self).rank(a, b)
+            }
+            fn rank_to_distance(&self, rank: T) -> T {
+                (**self).rank_to_distance(rank)
+            }
+            fn law(&self) -> Law {
+                (**self).law()
+            }
+            fn check(&self, row: &[T]) -> Result<(), Error> {
+                (**self).check(row)
+            }
+            fn form(&self) -> Form<'_, T> {
+                (**self).form()
+            }
+        }
+
+        impl<T: Scalar, D: Metric<T> + ?Sized> Metric<T> for $pointer {
+            fn triangle_slack(&self, dim: usize) -> (f64, f64) {
+                (**self).triangle_slack(dim)
+            }
+        }
+    };
 }
 
-impl<T: Scalar, M: Metric<T> + ?Sized> Metric<T> for &M {}
+behind!(&D);
+behind!(Box<D>);
 
 /// # Panics
 ///

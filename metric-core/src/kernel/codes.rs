@@ -31,12 +31,14 @@ pub(crate) struct Codes {
 }
 
 /// What a row's codes stand for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Coded {
     /// Squared norm of `scale · code`.
     pub(crate) norm: f32,
     /// Bound of the distance from the row to `scale · code`.
     pub(crate) error: f32,
+    /// Squared norm of the row itself.
+    pub(crate) square: f32,
 }
 
 impl Codes {
@@ -50,7 +52,15 @@ impl Codes {
 
     fn new(width: usize, dim: usize, flip: u32) -> Self {
         let length = dim.div_ceil(WORD);
-        Self { words: Vec::new(), scales: Vec::new(), sums: Vec::new(), width, length, rows: 0, flip }
+        Self {
+            words: Vec::new(),
+            scales: Vec::new(),
+            sums: Vec::new(),
+            width,
+            length,
+            rows: 0,
+            flip,
+        }
     }
 
     /// Makes room for rows, all of them zero.
@@ -72,7 +82,13 @@ impl Codes {
             .chunks_mut(width * length)
             .zip(self.scales.chunks_mut(width))
             .zip(self.sums.chunks_mut(width))
-            .map(|((words, scales), sums)| Group { words, scales, sums, width, flip })
+            .map(|((words, scales), sums)| Group {
+                words,
+                scales,
+                sums,
+                width,
+                flip,
+            })
             .collect()
     }
 
@@ -92,7 +108,11 @@ pub(crate) struct Group<'a> {
 impl Group<'_> {
     /// Codes a row into a place of the group. The row must be finite.
     pub(crate) fn put(&mut self, place: usize, row: &[f32]) -> Coded {
-        let (scale, coded, sum) = f32::run(Put { group: self, place, row });
+        let (scale, coded, sum) = f32::run(Put {
+            group: self,
+            place,
+            row,
+        });
         self.scales[place] = scale;
         self.sums[place] = sum;
         coded
@@ -111,11 +131,18 @@ impl Kernel<f32> for Put<'_, '_> {
     #[inline(always)]
     fn run<S: Simd<f32>>(self, _: S) -> (f32, Coded, i32) {
         let Self { group, place, row } = self;
-        let largest = row.iter().fold(0.0f32, |m, x| if x.abs() > m { x.abs() } else { m });
+        let largest = row
+            .iter()
+            .fold(0.0f32, |m, x| if x.abs() > m { x.abs() } else { m });
         let scale = largest / 127.0;
-        let inverse = if scale >= f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
+        let inverse = if scale >= f32::MIN_POSITIVE {
+            1.0 / scale
+        } else {
+            0.0
+        };
         let scale = if inverse > 0.0 { scale } else { 0.0 };
-        let (mut error, mut length, mut squares, mut sum) = ([0.0f32; 16], [0.0f32; 16], [0i32; 16], [0i32; 16]);
+        let (mut error, mut length, mut squares, mut sum) =
+            ([0.0f32; 16], [0.0f32; 16], [0i32; 16], [0i32; 16]);
         let mut code = |values: &[f32; 16]| -> [u8; 16] {
             let mut bytes = [0; 16];
             for i in 0..16 {
@@ -134,7 +161,8 @@ impl Kernel<f32> for Put<'_, '_> {
         let (blocks, tail) = row.as_chunks::<16>();
         let mut put = |word: usize, bytes: [u8; 16], words: usize| {
             for (i, four) in bytes.as_chunks::<4>().0[..words].iter().enumerate() {
-                group.words[(word + i) * group.width + place] = u32::from_le_bytes(*four) ^ group.flip;
+                group.words[(word + i) * group.width + place] =
+                    u32::from_le_bytes(*four) ^ group.flip;
             }
         };
         for (i, block) in blocks.iter().enumerate() {
@@ -153,6 +181,7 @@ impl Kernel<f32> for Put<'_, '_> {
         let slack = length.sqrt() * 3.0e-7 + (row.len() as f32).sqrt() * 1e-19;
         let coded = Coded {
             norm: scale * scale * squares as f32,
+            square: length,
             error: error.sqrt() * 1.0002 + slack,
         };
         (scale, coded, sum.iter().sum())
@@ -179,21 +208,38 @@ mod vnni {
 
     impl Vnni {
         pub(crate) fn detect() -> Option<Self> {
-            is_x86_feature_detected!("avx512vnni").then(Avx512::detect).flatten().map(Self)
+            is_x86_feature_detected!("avx512vnni")
+                .then(Avx512::detect)
+                .flatten()
+                .map(Self)
         }
 
         /// Hands approximate inner products of all strips and some columns to a sink, as tiles of `f32`.
         ///
         /// `columns` starts at a multiple of [`WIDTH`].
-        pub(crate) fn sweep<K: Sink<f32>>(self, strips: &Codes, panels: &Codes, columns: Range<usize>, sink: &mut K) {
-            assert!(strips.length == panels.length && strips.width == HEIGHT && panels.width == WIDTH);
+        pub(crate) fn sweep<K: Sink<f32>>(
+            self,
+            strips: &Codes,
+            panels: &Codes,
+            columns: Range<usize>,
+            sink: &mut K,
+        ) {
+            assert!(
+                strips.length == panels.length && strips.width == HEIGHT && panels.width == WIDTH
+            );
             // SAFETY: a value of `Self` exists only if `detect` saw these features.
             unsafe { sweep(self.0, strips, panels, columns, sink) }
         }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512vnni")]
-    fn sweep<K: Sink<f32>>(simd: Avx512, strips: &Codes, panels: &Codes, columns: Range<usize>, sink: &mut K) {
+    fn sweep<K: Sink<f32>>(
+        simd: Avx512,
+        strips: &Codes,
+        panels: &Codes,
+        columns: Range<usize>,
+        sink: &mut K,
+    ) {
         let length = panels.length;
         let end = columns.end.min(panels.rows);
         for column in (columns.start..end).step_by(WIDTH) {
@@ -202,14 +248,18 @@ mod vnni {
             let scales: [__m512; 2] = [simd.load(scales), simd.load(&scales[16..])];
             for row in (0..strips.rows).step_by(HEIGHT) {
                 let strip = &strips.words[row * length..][..HEIGHT * length];
-                let sums: &[i32; HEIGHT] = strips.sums[row..row + HEIGHT].try_into().expect("as long");
+                let sums: &[i32; HEIGHT] =
+                    strips.sums[row..row + HEIGHT].try_into().expect("as long");
                 let dots = tile(strip, panel, sums);
-                let row_scales: &[f32; HEIGHT] = strips.scales[row..row + HEIGHT].try_into().expect("as long");
+                let row_scales: &[f32; HEIGHT] = strips.scales[row..row + HEIGHT]
+                    .try_into()
+                    .expect("as long");
                 let mut values = [[_mm512_setzero_ps(); 2]; HEIGHT];
                 for ((values, dots), &scale) in values.iter_mut().zip(dots).zip(row_scales) {
                     let scale = _mm512_set1_ps(scale);
                     for ((value, dot), column) in values.iter_mut().zip(dots).zip(scales) {
-                        *value = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), column), scale);
+                        *value =
+                            _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), column), scale);
                     }
                 }
                 let at = At {
@@ -220,6 +270,7 @@ mod vnni {
                 };
                 sink.take(simd, values, at);
             }
+            sink.end_panel(simd, column, WIDTH.min(end - column));
         }
     }
 

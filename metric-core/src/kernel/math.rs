@@ -42,11 +42,7 @@ pub(super) fn power_f32<S: Simd<f32>>(simd: S, x: S::V, p: f32) -> S::V {
     let more = simd.round(rest);
     let rest = simd.mul(simd.sub(rest, more), simd.splat(std::f32::consts::LN_2));
     let n = simd.max(simd.add(whole, more), simd.splat(-126.0));
-    // min(n, 126) by the maximum of the negative.
-    let n = simd.sub(
-        simd.zero(),
-        simd.max(simd.sub(simd.zero(), n), simd.splat(-126.0)),
-    );
+    let n = simd.min(n, simd.splat(126.0));
     simd.mul(polynomial(simd, EXP, rest), simd.exp2_whole(n))
 }
 

@@ -35,6 +35,7 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     fn abs(self, a: Self::V) -> Self::V;
     fn sqrt(self, a: Self::V) -> Self::V;
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// A bit for each lane where `a > b` does not hold, NaN included.
     fn not_greater(self, a: Self::V, b: Self::V) -> u32;
     /// `(log₂ of the power of two at or below a, a divided by it)` for positive normal numbers.
@@ -128,6 +129,10 @@ macro_rules! portable {
             #[inline(always)]
             fn max(self, a: Self::V, b: Self::V) -> Self::V {
                 std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+            }
+            #[inline(always)]
+            fn min(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
             }
             #[inline(always)]
             fn not_greater(self, a: Self::V, b: Self::V) -> u32 {

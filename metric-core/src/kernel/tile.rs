@@ -79,6 +79,10 @@ pub(crate) fn pack<T: Copy + Default>(group: &mut [T], rows: &[T], width: usize,
 pub(crate) trait Sink<T> {
     /// Rows `row..row + rows` against columns `column..column + columns`; what lies beyond is filling.
     fn take<S: Simd<T>, const ROWS: usize>(&mut self, simd: S, tile: [[S::V; 2]; ROWS], at: At);
+
+    /// Comes after the last tile of a panel.
+    #[inline(always)]
+    fn end_panel<S: Simd<T>>(&mut self, _simd: S, _column: usize, _columns: usize) {}
 }
 
 /// Where a tile lies, counted within the strips and panels given, and how much of it is no filling.
@@ -137,6 +141,7 @@ fn sweep<T: Lanes + Copy + Default, S: Simd<T>, F: Term<T>, K: Sink<T>, const RO
                 },
             );
         }
+        sink.end_panel(simd, column, columns);
     }
 }
 

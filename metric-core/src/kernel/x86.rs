@@ -118,7 +118,7 @@ macro_rules! fold {
 macro_rules! avx512 {
     ($t:tt, $v:ty, $lanes:tt, $mask:ty,
      $splat:ident, $loadu:ident, $maskz_loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident,
-     $div:ident, $fmadd:ident, $fnmadd:ident, $abs:ident, $sqrt:ident, $max:ident, $cmp:ident,
+     $div:ident, $fmadd:ident, $fnmadd:ident, $abs:ident, $sqrt:ident, $max:ident, $min:ident, $cmp:ident,
      $getexp:ident, $getmant:ident, $scalef:ident, $round:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
@@ -159,6 +159,7 @@ macro_rules! avx512 {
                 abs(a: $v) -> $v = $abs(a);
                 sqrt(a: $v) -> $v = $sqrt(a);
                 max(a: $v, b: $v) -> $v = $max(a, b);
+                min(a: $v, b: $v) -> $v = $min(a, b);
                 not_greater(a: $v, b: $v) -> u32 = u32::from($cmp::<_CMP_NGT_UQ>(a, b));
                 split_exponent(a: $v) -> ($v, $v) =
                     ($getexp(a), $getmant::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(a));
@@ -187,6 +188,7 @@ avx512!(
     _mm512_abs_ps,
     _mm512_sqrt_ps,
     _mm512_max_ps,
+    _mm512_min_ps,
     _mm512_cmp_ps_mask,
     _mm512_getexp_ps,
     _mm512_getmant_ps,
@@ -211,6 +213,7 @@ avx512!(
     _mm512_abs_pd,
     _mm512_sqrt_pd,
     _mm512_max_pd,
+    _mm512_min_pd,
     _mm512_cmp_pd_mask,
     _mm512_getexp_pd,
     _mm512_getmant_pd,
@@ -221,7 +224,7 @@ avx512!(
 macro_rules! avx2 {
     ($t:tt, $v:ty, $lanes:tt, $mantissa:literal, $magic:expr,
      $splat:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident,
-     $fnmadd:ident, $andnot:ident, $and:ident, $or:ident, $sqrt:ident, $max:ident, $cmp:ident, $movemask:ident, $round:ident,
+     $fnmadd:ident, $andnot:ident, $and:ident, $or:ident, $sqrt:ident, $max:ident, $min:ident, $cmp:ident, $movemask:ident, $round:ident,
      $to_int:ident, $from_int:ident, $shr:ident, $shl:ident) => {
         impl Simd<$t> for Avx2 {
             type V = $v;
@@ -263,6 +266,7 @@ macro_rules! avx2 {
                 abs(a: $v) -> $v = $andnot($splat(-0.0), a);
                 sqrt(a: $v) -> $v = $sqrt(a);
                 max(a: $v, b: $v) -> $v = $max(a, b);
+                min(a: $v, b: $v) -> $v = $min(a, b);
                 not_greater(a: $v, b: $v) -> u32 = $movemask($cmp::<_CMP_NGT_UQ>(a, b)).cast_unsigned();
                 // A float beside `magic` has its whole part in the low bits: that is how whole numbers and bits meet.
                 split_exponent(a: $v) -> ($v, $v) = {
@@ -306,6 +310,7 @@ avx2!(
     _mm256_or_ps,
     _mm256_sqrt_ps,
     _mm256_max_ps,
+    _mm256_min_ps,
     _mm256_cmp_ps,
     _mm256_movemask_ps,
     _mm256_round_ps,
@@ -334,6 +339,7 @@ avx2!(
     _mm256_or_pd,
     _mm256_sqrt_pd,
     _mm256_max_pd,
+    _mm256_min_pd,
     _mm256_cmp_pd,
     _mm256_movemask_pd,
     _mm256_round_pd,

@@ -8,9 +8,9 @@ pub use spread::{ClassSpread, class_spread};
 
 use ndarray::ArrayView2;
 
-use crate::search::by_rank;
 use crate::rows::Rows;
-use crate::walk::{BLOCK, gather};
+use crate::search::by_rank;
+use crate::tile::{RowProgram, walk_rows};
 use crate::{Distance, Error, Relevance, Scalar};
 
 /// Ranks that a thread keeps at a time, so that large reference sets make for small blocks of queries.
@@ -71,7 +71,7 @@ where
     T: Scalar,
     D: Distance<T> + ?Sized,
 {
-    let rows = Rows::checked("rows", rows)?;
+    let rows = Rows::checked_for(distance, "rows", rows)?;
     scores(
         distance,
         (&rows, &rows),
@@ -99,7 +99,8 @@ where
     T: Scalar,
     D: Distance<T> + ?Sized,
 {
-    let (queries, reference) = Rows::checked_pair(("queries", queries), ("reference", reference))?;
+    let (queries, reference) =
+        Rows::checked_pair_for(distance, ("queries", queries), ("reference", reference))?;
     scores(
         distance,
         (&queries, &reference),
@@ -135,31 +136,15 @@ where
             got: 0.0,
         });
     }
-    let first_only = metrics.iter().all(|metric| metric.needs_first_only());
-    let per_query: Vec<Option<Vec<f64>>> = gather(
-        distance,
-        (queries, reference),
-        (RANKS_KEPT / reference.len()).clamp(1, BLOCK),
-        |_| Vec::with_capacity(reference.len()),
-        |kept: &mut Vec<T>, _, _, ranks| kept.extend_from_slice(ranks),
-        |query, ranks| {
-            let is_relevant = |item: usize| relevance.is_relevant(query, item);
-            let items = || {
-                ranks
-                    .iter()
-                    .copied()
-                    .zip(0..)
-                    .filter(|&(_, item)| admits(query, item))
-            };
-            let (count, positions) = relevant_positions(items, is_relevant, first_only)?;
-            Some(
-                metrics
-                    .iter()
-                    .map(|metric| metric.score(count, &positions))
-                    .collect(),
-            )
-        },
-    );
+    let program = Ranking {
+        relevance,
+        metrics,
+        admits: &admits,
+        first_only: metrics.iter().all(|metric| metric.needs_first_only()),
+        items: reference.len(),
+    };
+    let at_most = (RANKS_KEPT / reference.len()).max(1);
+    let per_query = walk_rows(distance, (queries, reference), at_most, &program);
     let lone = per_query.iter().filter(|scores| scores.is_none()).count();
     let queries = per_query.len() - lone;
     if queries == 0 {
@@ -181,6 +166,42 @@ where
         queries,
         lone,
     })
+}
+
+/// Keeps a query's distances and scores it when all are there.
+struct Ranking<'a, A> {
+    relevance: &'a Relevance<'a>,
+    metrics: &'a [RetrievalMetric],
+    admits: &'a A,
+    first_only: bool,
+    items: usize,
+}
+
+impl<T: Scalar, A: Fn(usize, usize) -> bool + Sync> RowProgram<T> for Ranking<'_, A> {
+    type State = Vec<T>;
+    type Output = Option<Vec<f64>>;
+
+    fn start(&self, _query: usize) -> Vec<T> {
+        Vec::with_capacity(self.items)
+    }
+
+    fn see(&self, kept: &mut Vec<T>, _query: usize, _first: usize, distances: &[T]) {
+        kept.extend_from_slice(distances);
+    }
+
+    fn finish(&self, query: usize, distances: Vec<T>) -> Option<Vec<f64>> {
+        let is_relevant = |item: usize| self.relevance.is_relevant(query, item);
+        let items = || {
+            let items = distances.iter().copied().zip(0..);
+            items.filter(|&(_, item)| (self.admits)(query, item))
+        };
+        let (count, positions) = relevant_positions(items, is_relevant, self.first_only)?;
+        let scores = self
+            .metrics
+            .iter()
+            .map(|metric| metric.score(count, &positions));
+        Some(scores.collect())
+    }
 }
 
 /// Number of relevant items and their positions in the ranked list, of all or of the first only.

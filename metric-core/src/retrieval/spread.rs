@@ -1,12 +1,9 @@
 //! Distances inside classes against distances between them.
 
-use std::ops::Range;
-
 use ndarray::ArrayView2;
-use rayon::prelude::*;
 
 use crate::rows::Rows;
-use crate::walk::{BLOCK, TILE, chunks};
+use crate::tile::{RowProgram, walk_half};
 use crate::{Distance, Error, Scalar};
 
 /// Mean distance of pairs inside classes and between classes.
@@ -25,11 +22,42 @@ impl ClassSpread {
     }
 }
 
-/// Sums of one row's distances to later rows, added up in the order of these.
+/// Sums of one row's distances to the others, in the order that the walk shows them.
 #[derive(Default, Clone, Copy)]
 struct Sums {
     within: (f64, u64),
     between: (f64, u64),
+}
+
+struct Spread<'a> {
+    labels: &'a [u32],
+}
+
+impl<T: Scalar> RowProgram<T> for Spread<'_> {
+    type State = Sums;
+    type Output = Sums;
+
+    fn start(&self, _row: usize) -> Sums {
+        Sums::default()
+    }
+
+    fn see(&self, sums: &mut Sums, row: usize, first: usize, distances: &[T]) {
+        for (other, distance) in (first..).zip(distances) {
+            if other != row {
+                let (sum, count) = if self.labels[row] == self.labels[other] {
+                    &mut sums.within
+                } else {
+                    &mut sums.between
+                };
+                *sum += distance.to_f64();
+                *count += 1;
+            }
+        }
+    }
+
+    fn finish(&self, _row: usize, sums: Sums) -> Sums {
+        sums
+    }
 }
 
 /// Mean distances inside and between classes of rows `[n, dim]`.
@@ -60,7 +88,7 @@ where
     T: Scalar,
     D: Distance<T> + ?Sized,
 {
-    let rows = Rows::checked("rows", rows)?;
+    let rows = Rows::checked_for(distance, "rows", rows)?;
     let n = rows.len();
     if labels.len() != n {
         return Err(Error::LabelCount {
@@ -68,28 +96,8 @@ where
             labels: labels.len(),
         });
     }
-    let blocks: Vec<Range<usize>> = chunks(0..n, BLOCK).collect();
-    let per_row: Vec<Sums> = blocks
-        .into_par_iter()
-        .flat_map_iter(|block| {
-            let mut sums = vec![Sums::default(); block.len()];
-            for tile in chunks(block.start..n, TILE) {
-                for (row, sums) in block.clone().zip(&mut sums) {
-                    for other in tile.start.max(row + 1)..tile.end {
-                        let same = labels[row] == labels[other];
-                        let (sum, count) = if same {
-                            &mut sums.within
-                        } else {
-                            &mut sums.between
-                        };
-                        *sum += distance.distance(rows.row(row), rows.row(other)).to_f64();
-                        *count += 1;
-                    }
-                }
-            }
-            sums
-        })
-        .collect();
+    // Every pair is seen from both sides, which does not change a mean.
+    let per_row = walk_half(distance, &rows, &Spread { labels });
     let mean = |part: fn(&Sums) -> (f64, u64)| {
         let (sum, count) = per_row
             .iter()

@@ -31,7 +31,12 @@ impl<T: Scalar> Candidates<T> {
     }
 
     fn within(k: usize, bound: T) -> Self {
-        Self { k, kept: Vec::new(), bound, seen: 0 }
+        Self {
+            k,
+            kept: Vec::new(),
+            bound,
+            seen: 0,
+        }
     }
 
     /// A column whose interval begins above this cannot matter.

@@ -7,8 +7,10 @@
 
 mod candidates;
 mod prepared;
+mod rivals;
 mod screen;
 
 pub(crate) use candidates::{Candidates, by_rank};
 pub(crate) use prepared::{Found, Goal, Prepared};
+pub(crate) use rivals::Seek;
 pub(crate) use screen::{Screen, Strips};

@@ -30,41 +30,66 @@ pub(crate) enum Goal<T> {
 
 /// A base set and a distance, ready for searches.
 #[derive(Debug)]
-pub(crate) struct Prepared<'a, T: Scalar, D: ?Sized> {
-    distance: &'a D,
-    base: &'a Rows<'a, T>,
-    screened: Option<Screened<'a, T>>,
+pub(crate) struct Prepared<'a, T: Scalar, D> {
+    distance: D,
+    base: Rows<'a, T>,
+    screened: Option<Screened<T>>,
 }
 
 #[derive(Debug)]
-struct Screened<'a, T: Scalar> {
+struct Screened<T> {
     frame: Frame<T>,
     value: Value,
-    side: Side<'a, T>,
+    side: Side<T>,
     screen: Screen,
 }
 
 /// For every query its neighbours as `(index, distance)`, nearest first, equal ones by index.
 pub(crate) type Found<T> = Vec<Vec<(usize, T)>>;
 
-impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
-    pub(crate) fn new(distance: &'a D, base: &'a Rows<'a, T>) -> Self {
+impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
+    pub(crate) fn new(distance: D, base: Rows<'a, T>) -> Self {
         Self::with(distance, base, true)
     }
 
     /// With codes only if they are wanted.
-    pub(crate) fn with(distance: &'a D, base: &'a Rows<'a, T>, codes: bool) -> Self {
+    pub(crate) fn with(distance: D, base: Rows<'a, T>, codes: bool) -> Self {
         let kind = distance.form().0;
         let screened = match kind {
             Kind::Chords(map, value) => {
-                let frame = frame_of(kind, &[base]);
-                let side = Side::new(map, base, &frame);
-                let screen = Screen::with(&side, codes);
-                Some(Screened { frame, value, side, screen })
+                let frame = frame_of(kind, &[&base]);
+                if frame.overflows {
+                    // Distances beyond the range are equal, whatever their chords.
+                    return Self {
+                        distance,
+                        base,
+                        screened: None,
+                    };
+                }
+                let side = Side::new(map, &base, &frame);
+                let screen = Screen::new(&side, side.data(&base), codes);
+                Some(Screened {
+                    frame,
+                    value,
+                    side,
+                    screen,
+                })
             }
             _ => None,
         };
-        Self { distance, base, screened }
+        Self {
+            distance,
+            base,
+            screened,
+        }
+    }
+
+    pub(crate) fn distance(&self) -> &D {
+        &self.distance
+    }
+
+    pub(crate) fn base(&self) -> &Rows<'a, T> {
+        &self.base
     }
 
     /// Searches for the queries, or for the base rows themselves if `None`.
@@ -76,7 +101,7 @@ impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
         goal: Goal<T>,
         admits: &(impl Fn(usize, usize) -> bool + Sync),
     ) -> Found<T> {
-        let rows = queries.unwrap_or(self.base);
+        let rows = queries.unwrap_or(&self.base);
         match &self.screened {
             Some(screened) => match (queries, self.distance.form().0) {
                 (Some(queries), Kind::Chords(map, _)) => {
@@ -91,13 +116,19 @@ impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
 
     fn screened(
         &self,
-        Screened { screen, value, frame, .. }: &Screened<'_, T>,
-        (queries, side): (&Rows<'_, T>, &Side<'_, T>),
+        Screened {
+            screen,
+            value,
+            frame,
+            ..
+        }: &Screened<T>,
+        (queries, side): (&Rows<'_, T>, &Side<T>),
         goal: Goal<T>,
         admits: &(impl Fn(usize, usize) -> bool + Sync),
     ) -> Found<T> {
         // The definition's own rounding, twice over.
-        let slack = (self.base.dim() as f64 + 32.0) * T::EPSILON.to_f64().max(f64::from(f32::EPSILON) / 8.0);
+        let slack = (self.base.dim() as f64 + 32.0)
+            * T::EPSILON.to_f64().max(f64::from(f32::EPSILON) / 8.0);
         let slack = slack as f32;
         let start: Candidates<f32> = match goal {
             Goal::Nearest(k) => Candidates::nearest(k),
@@ -106,14 +137,17 @@ impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
                 Candidates::below((chord * (1.0 + 2.0 * f64::from(slack)) + 1e-30) as f32)
             }
         };
+        let data = side.data(queries);
         let blocks: Vec<Range<usize>> = chunks(0..queries.len(), ROWS).collect();
         // With fewer blocks than threads the columns are shared out too; the result is the same however they are.
-        let parts = (2 * rayon::current_num_threads()).div_ceil(blocks.len() + 1).max(1);
+        let parts = (2 * rayon::current_num_threads())
+            .div_ceil(blocks.len() + 1)
+            .max(1);
         let size = self.base.len().div_ceil(parts).next_multiple_of(COLUMNS);
         blocks
             .into_par_iter()
             .flat_map_iter(|rows| {
-                let strips = screen.strips(side, rows.clone());
+                let strips = screen.strips(side, data, rows.clone());
                 let mut found: Vec<Vec<Candidates<f32>>> = chunks(0..self.base.len(), size)
                     .collect::<Vec<_>>()
                     .into_par_iter()
@@ -149,7 +183,8 @@ impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
                     .map(|(row, mut candidates)| {
                         candidates.tighten(&mut ends);
                         if side.norms[row].to_f64().is_nan() || strips.is_lost(row % ROWS) {
-                            let columns = (0..self.base.len()).filter(|&column| admits(row, column));
+                            let columns =
+                                (0..self.base.len()).filter(|&column| admits(row, column));
                             self.decide(queries.row(row), columns, goal)
                         } else {
                             self.decide(queries.row(row), candidates.columns(), goal)
@@ -168,7 +203,7 @@ impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
     ) -> Found<T> {
         const TILE: usize = 512;
         let pair = |a: &[T], b: &[T]| self.distance.distance(a, b);
-        let blocks = Blocks::new(self.distance.form(), &pair, queries, Some(self.base));
+        let blocks = Blocks::new(self.distance.form(), &pair, queries, Some(&self.base));
         // A tile's sum, one coordinate after another, and the definition's are each off by less than half of it.
         let slack = (2.0 * self.base.dim() as f64 + 64.0) * T::EPSILON.to_f64();
         let (less, more) = (T::from_f64(1.0 - slack), T::from_f64(1.0 + slack));
@@ -189,10 +224,15 @@ impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
                 for columns in chunks(0..self.base.len(), TILE) {
                     blocks.block(&mut scratch, rows.clone(), columns.clone(), &mut tile, TILE);
                     let values = tile.chunks(TILE).map(|values| &values[..columns.len()]);
-                    for ((row, candidates), values) in rows.clone().zip(&mut candidates).zip(values) {
-                        for (first, values) in (columns.start..).step_by(16).zip(values.chunks(16)) {
+                    for ((row, candidates), values) in rows.clone().zip(&mut candidates).zip(values)
+                    {
+                        for (first, values) in (columns.start..).step_by(16).zip(values.chunks(16))
+                        {
                             let bound = candidates.bound() * more / less;
-                            if !values.iter().fold(false, |any, &value| any | (value <= bound)) {
+                            if !values
+                                .iter()
+                                .fold(false, |any, &value| any | (value <= bound))
+                            {
                                 continue;
                             }
                             for (column, &value) in (first..).zip(values) {
@@ -205,14 +245,21 @@ impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
                     }
                 }
                 rows.zip(candidates)
-                    .map(|(row, candidates)| self.decide(queries.row(row), candidates.columns(), goal))
+                    .map(|(row, candidates)| {
+                        self.decide(queries.row(row), candidates.columns(), goal)
+                    })
                     .collect::<Vec<_>>()
             })
             .collect()
     }
 
     /// Compares a few columns by the definition.
-    fn decide(&self, query: &[T], columns: impl Iterator<Item = usize>, goal: Goal<T>) -> Vec<(usize, T)> {
+    fn decide(
+        &self,
+        query: &[T],
+        columns: impl Iterator<Item = usize>,
+        goal: Goal<T>,
+    ) -> Vec<(usize, T)> {
         let mut ranked: Vec<(T, usize)> = columns
             .map(|column| (self.distance.rank(query, self.base.row(column)), column))
             .collect();
@@ -223,14 +270,19 @@ impl<'a, T: Scalar, D: Distance<T> + ?Sized> Prepared<'a, T, D> {
             ranked.truncate(k);
         }
         ranked.sort_unstable_by(by_rank);
-        ranked
+        let found = ranked
             .into_iter()
-            .map(|(rank, column)| (column, self.distance.rank_to_distance(rank)))
-            .filter(|&(_, distance)| match goal {
-                Goal::Nearest(_) => true,
-                Goal::Within(radius) => distance <= radius,
-            })
-            .collect()
+            .map(|(rank, column)| (column, self.distance.rank_to_distance(rank)));
+        match goal {
+            Goal::Nearest(_) => found.collect(),
+            Goal::Within(radius) => {
+                let mut found: Vec<(usize, T)> =
+                    found.filter(|&(_, distance)| distance <= radius).collect();
+                // Different ranks may round to one distance.
+                found.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+                found
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
 use crate::kernel::codes::Vnni;
-use crate::kernel::codes::{Codes, WIDTH};
+use crate::kernel::codes::{Coded, Codes, WIDTH};
 use crate::kernel::term::Product;
 use crate::kernel::tile::{At, Packed, Sink, sweep_on, widths};
 use crate::kernel::{Isa, Simd};
@@ -32,12 +32,14 @@ enum Store {
 }
 
 /// What is known of each approximate row.
-#[derive(Debug, Default)]
-struct Ends {
+#[derive(Debug)]
+pub(super) struct Ends {
     /// Squared norm; NaN where only the definition will do.
-    norms: Vec<f32>,
+    pub(super) norms: Vec<f32>,
     /// Bound of the distance to the row it stands for.
-    errors: Vec<f32>,
+    pub(super) errors: Vec<f32>,
+    /// Squared norm of the row it stands for.
+    pub(super) squares: Vec<f32>,
 }
 
 /// Queries in the form that the screen's base wants.
@@ -54,58 +56,107 @@ enum StripStore {
 }
 
 impl Strips {
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
     /// Is this a query that only the definition will do for?
     pub(crate) fn is_lost(&self, row: usize) -> bool {
         self.ends.norms[row].is_nan()
     }
 }
 
+/// Longest rows whose sums of codes fit 32 bits.
+const LONGEST: usize = 1 << 16;
+
 /// Rows that a task codes at a time: a multiple of the width of a panel.
 const ROWS: usize = 8 * WIDTH;
 
 impl Screen {
-    pub(crate) fn new<T: Scalar>(side: &Side<'_, T>) -> Self {
-        Self::with(side, true)
+    /// From codes where the machine is fast at them, unless they are not wanted.
+    pub(crate) fn new<T: Scalar>(side: &Side<T>, data: &[T], codes: bool) -> Self {
+        Self::around(mean(data, side.dim), side, data, codes)
     }
 
-    /// From codes where the machine is fast at them, unless they are not wanted.
-    pub(crate) fn with<T: Scalar>(side: &Side<'_, T>, codes: bool) -> Self {
+    /// A screen of other rows around the same centre, so that it takes the same strips.
+    pub(crate) fn of_others<T: Scalar>(&self, side: &Side<T>, data: &[T]) -> Self {
+        let codes = !matches!(self.store, Store::Floats(..));
+        Self::around(self.center.clone(), side, data, codes)
+    }
+
+    fn around<T: Scalar>(center: Vec<f32>, side: &Side<T>, data: &[T], codes: bool) -> Self {
         let (dim, n) = (side.dim, side.norms.len());
-        let center = mean(side);
-        let mut ends = Ends { norms: vec![0.0; n], errors: vec![0.0; n] };
         #[cfg(target_arch = "x86_64")]
-        if let Some(vnni) = Vnni::detect().filter(|_| codes && dim < 1 << 16) {
+        if let Some(vnni) = Vnni::detect().filter(|_| codes && dim < LONGEST) {
             let mut stored = Codes::panels(dim);
-            code(side, 0..n, &center, &mut stored, &mut ends);
-            // Whole numbers are exact; what is left are a handful of roundings of a product and a sum.
-            return Self { store: Store::Codes(vnni, stored), center, dim, ends, rounding: 8.0 * f32::EPSILON };
+            let ends = code(side, data, 0..n, &center, &mut stored);
+            return Self {
+                store: Store::Codes(vnni, stored),
+                center,
+                dim,
+                ends,
+                // Whole numbers are exact; what is left are a handful of roundings of a product and a sum.
+                rounding: 8.0 * f32::EPSILON,
+            };
         }
         let _ = codes;
         let isa = Isa::best();
         let mut panels = Packed::new(widths::<f32>(isa).1, dim);
-        panels.fill(&floats(side, 0..n, &center, &mut ends));
-        let rounding = (dim as f32 + 8.0) * f32::EPSILON;
-        Self { store: Store::Floats(isa, panels), center, dim, ends, rounding }
+        let (rows, ends) = floats(side, data, 0..n, &center);
+        panels.fill(&rows);
+        Self {
+            store: Store::Floats(isa, panels),
+            center,
+            dim,
+            ends,
+            rounding: (dim as f32 + 8.0) * f32::EPSILON,
+        }
     }
 
     /// Queries ready for this screen.
-    pub(crate) fn strips<T: Scalar>(&self, side: &Side<'_, T>, rows: Range<usize>) -> Strips {
-        let n = rows.len();
-        let mut ends = Ends { norms: vec![0.0; n], errors: vec![0.0; n] };
-        let store = match &self.store {
+    pub(crate) fn strips<T: Scalar>(
+        &self,
+        side: &Side<T>,
+        data: &[T],
+        rows: Range<usize>,
+    ) -> Strips {
+        match &self.store {
             #[cfg(target_arch = "x86_64")]
             Store::Codes(..) => {
                 let mut stored = Codes::strips(self.dim);
-                code(side, rows, &self.center, &mut stored, &mut ends);
-                StripStore::Codes(stored)
+                let ends = code(side, data, rows, &self.center, &mut stored);
+                Strips {
+                    store: StripStore::Codes(stored),
+                    ends,
+                }
             }
             Store::Floats(isa, _) => {
                 let mut strips = Packed::new(widths::<f32>(*isa).0, self.dim);
-                strips.fill(&floats(side, rows, &self.center, &mut ends));
-                StripStore::Floats(strips)
+                let (rows, ends) = floats(side, data, rows, &self.center);
+                strips.fill(&rows);
+                Strips {
+                    store: StripStore::Floats(strips),
+                    ends,
+                }
             }
-        };
-        Strips { store, ends }
+        }
+    }
+
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    pub(super) fn rounding(&self) -> f32 {
+        self.rounding
+    }
+
+    /// Rows of a panel.
+    pub(super) fn width(&self) -> usize {
+        match &self.store {
+            #[cfg(target_arch = "x86_64")]
+            Store::Codes(..) => WIDTH,
+            Store::Floats(isa, _) => widths::<f32>(*isa).1,
+        }
     }
 
     /// The pairs of the strips with some columns whose chord may be at or below the row's bound, as `(row, column, low,
@@ -119,7 +170,11 @@ impl Screen {
         hits: &mut Vec<Hit>,
     ) {
         hits.clear();
-        let largest = |values: &[f32]| values.iter().fold(0.0f32, |m, &x| if x > m { x } else { m });
+        let largest = |values: &[f32]| {
+            values
+                .iter()
+                .fold(0.0f32, |m, &x| if x > m { x } else { m })
+        };
         let error = largest(&self.ends.errors[columns.clone()]);
         let norm = largest(&self.ends.norms[columns.clone()]);
         // ‖y‖² − 2 x·y at or below this may be a chord at or below the bound.
@@ -134,7 +189,11 @@ impl Screen {
                 reach * reach * 1.000_001 - own_norm + self.rounding * (own_norm + norm)
             })
             .collect();
-        let mut sink = Sieve { norms: &self.ends.norms, thresholds: &thresholds, hits };
+        let mut sink = Sieve {
+            norms: &self.ends.norms,
+            thresholds: &thresholds,
+            hits,
+        };
         self.sweep(strips, columns, &mut sink);
         hits.retain_mut(|hit| {
             let (row, column) = (hit.row as usize, hit.column as usize);
@@ -157,7 +216,7 @@ impl Screen {
         (low.max(0.0), high)
     }
 
-    fn sweep<K: Sink<f32>>(&self, strips: &Strips, columns: Range<usize>, sink: &mut K) {
+    pub(super) fn sweep<K: Sink<f32>>(&self, strips: &Strips, columns: Range<usize>, sink: &mut K) {
         match (&self.store, &strips.store) {
             #[cfg(target_arch = "x86_64")]
             (Store::Codes(vnni, panels), StripStore::Codes(strips)) => {
@@ -228,10 +287,8 @@ fn note(hits: &mut Vec<Hit>, mut mask: u64, partial: &[f32; 32], row: usize, at:
 }
 
 /// The mean of the mapped rows, the same for any number of threads.
-fn mean<T: Scalar>(side: &Side<'_, T>) -> Vec<f32> {
-    let dim = side.dim;
-    let parts: Vec<Vec<f64>> = side
-        .rows
+fn mean<T: Scalar>(data: &[T], dim: usize) -> Vec<f32> {
+    let parts: Vec<Vec<f64>> = data
         .par_chunks(1024 * dim)
         .map(|rows| lanes::column_sums(rows, dim))
         .collect();
@@ -239,7 +296,7 @@ fn mean<T: Scalar>(side: &Side<'_, T>) -> Vec<f32> {
     for part in parts {
         sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
     }
-    let n = side.norms.len() as f64;
+    let n = (data.len() / dim) as f64;
     sums.into_iter().map(|sum| (sum / n) as f32).collect()
 }
 
@@ -252,56 +309,77 @@ fn moved<T: Scalar>(row: &[T], center: &[f32], out: &mut [f32]) {
     }
 }
 
-fn code<T: Scalar>(side: &Side<'_, T>, rows: Range<usize>, center: &[f32], codes: &mut Codes, ends: &mut Ends) {
+fn code<T: Scalar>(
+    side: &Side<T>,
+    data: &[T],
+    rows: Range<usize>,
+    center: &[f32],
+    codes: &mut Codes,
+) -> Ends {
     codes.clear(rows.len());
-    let dim = side.dim;
-    let width = codes.width();
+    let (dim, width) = (side.dim, codes.width());
+    let mut coded = vec![Coded::default(); rows.len()];
     codes
         .groups_mut()
         .into_par_iter()
-        .zip(ends.norms.par_chunks_mut(width))
-        .zip(ends.errors.par_chunks_mut(width))
+        .zip(coded.par_chunks_mut(width))
         .enumerate()
         .with_min_len(ROWS / width)
         .for_each_init(
             || vec![0.0; dim],
-            |buffer, (group_index, ((mut group, norms), errors))| {
-                for (place, (norm, error)) in norms.iter_mut().zip(errors).enumerate() {
-                    let row = rows.start + group_index * width + place;
-                    moved(&side.rows[row * dim..][..dim], center, buffer);
-                    let coded = group.put(place, buffer);
-                    *norm = marked(coded.norm, side.norms[row]);
-                    *error = coded.error + side.slacks[row];
+            |buffer, (index, (mut group, coded))| {
+                let first = rows.start + index * width;
+                for (place, coded) in coded.iter_mut().enumerate() {
+                    moved(&data[(first + place) * dim..][..dim], center, buffer);
+                    *coded = group.put(place, buffer);
                 }
             },
         );
+    Ends::new(coded, side, rows)
 }
 
-fn floats<T: Scalar>(side: &Side<'_, T>, rows: Range<usize>, center: &[f32], ends: &mut Ends) -> Vec<f32> {
+fn floats<T: Scalar>(
+    side: &Side<T>,
+    data: &[T],
+    rows: Range<usize>,
+    center: &[f32],
+) -> (Vec<f32>, Ends) {
     let dim = side.dim;
     let mut out = vec![0.0; rows.len() * dim];
-    out.par_chunks_mut(dim)
-        .zip(&mut ends.norms)
-        .zip(&mut ends.errors)
-        .zip(rows)
+    let coded = out
+        .par_chunks_mut(dim)
+        .zip(rows.clone())
         .with_min_len(ROWS)
-        .for_each(|(((out, norm), error), row)| {
-            moved(&side.rows[row * dim..][..dim], center, out);
+        .map(|(out, row)| {
+            moved(&data[row * dim..][..dim], center, out);
             let square = lanes::squared_norm(out);
-            *norm = marked(square as f32, side.norms[row]);
-            *error = (square.sqrt() * 2.4e-7) as f32 + side.slacks[row] + f32::MIN_POSITIVE;
-        });
-    out
+            Coded {
+                norm: square as f32,
+                error: (square.sqrt() * 2.4e-7 + (dim as f64).sqrt() * 1e-19) as f32,
+                square: square as f32,
+            }
+        })
+        .collect();
+    (out, Ends::new(coded, side, rows))
 }
 
 /// A query may lie far outside the frame of the base.
 const LARGEST_NORM: f32 = 1e30;
 
-/// Rows that only the definition will do for are NaN.
-fn marked<T: Scalar>(norm: f32, exact: T) -> f32 {
-    if exact.to_f64().is_nan() || norm > LARGEST_NORM {
-        f32::NAN
-    } else {
-        norm
+impl Ends {
+    fn new<T: Scalar>(coded: Vec<Coded>, side: &Side<T>, rows: Range<usize>) -> Self {
+        let norm = |(coded, row): (&Coded, usize)| {
+            if side.norms[row].to_f64().is_nan() || coded.norm > LARGEST_NORM {
+                f32::NAN
+            } else {
+                coded.norm
+            }
+        };
+        let error = |(coded, row): (&Coded, usize)| coded.error + side.slacks[row];
+        Self {
+            norms: coded.iter().zip(rows.clone()).map(norm).collect(),
+            errors: coded.iter().zip(rows).map(error).collect(),
+            squares: coded.iter().map(|coded| coded.square).collect(),
+        }
     }
 }

@@ -38,8 +38,8 @@ enum Way<'a, T: Scalar> {
     Chords {
         value: Value,
         scale: T,
-        left: Option<Side<'a, T>>,
-        right: Side<'a, T>,
+        left: Option<Side<T>>,
+        right: Side<T>,
         panels: Packed<T>,
     },
     Products {
@@ -91,7 +91,7 @@ where
                 Way::Chords {
                     value,
                     scale: frame.scale,
-                    panels: packed(&right.rows, right.dim),
+                    panels: packed(right.data(columns), right.dim),
                     left: y.map(|_| Side::new(map, x, &frame)),
                     right,
                 }
@@ -144,7 +144,7 @@ where
             Way::Products { .. } => (self.x.data(), self.x.dim()),
             Way::Chords { left, right, .. } => {
                 let left = left.as_ref().unwrap_or(right);
-                (&*left.rows, left.dim)
+                (left.data(self.x), left.dim)
             }
         };
         scratch.strips.fill(&all[rows.start * dim..rows.end * dim]);
@@ -212,9 +212,14 @@ where
                     Terms::Chebyshev => {
                         sweep_on(isa, LargestDifference, strips, panels, columns, &mut sink)
                     }
-                    Terms::Canberra => {
-                        sweep_on(isa, Ratio(T::LEAST), strips, panels, columns, &mut sink)
-                    }
+                    Terms::Canberra => sweep_on(
+                        isa,
+                        Ratio(T::LEAST_NORMAL),
+                        strips,
+                        panels,
+                        columns,
+                        &mut sink,
+                    ),
                     Terms::Minkowski(p) => {
                         let finish = Root {
                             inverse: T::ONE / p,
@@ -381,13 +386,7 @@ struct AsIs;
 
 impl<T: Scalar> Finish<T> for AsIs {
     #[inline(always)]
-    fn finish<S: Simd<T>>(
-        &self,
-        _: S,
-        sum: S::V,
-        _: [S::V; 2],
-        _: [S::V; 2],
-    ) -> (S::V, u32) {
+    fn finish<S: Simd<T>>(&self, _: S, sum: S::V, _: [S::V; 2], _: [S::V; 2]) -> (S::V, u32) {
         (sum, 0)
     }
 }
@@ -398,13 +397,7 @@ struct Finite;
 
 impl<T: Scalar> Finish<T> for Finite {
     #[inline(always)]
-    fn finish<S: Simd<T>>(
-        &self,
-        simd: S,
-        sum: S::V,
-        _: [S::V; 2],
-        _: [S::V; 2],
-    ) -> (S::V, u32) {
+    fn finish<S: Simd<T>>(&self, simd: S, sum: S::V, _: [S::V; 2], _: [S::V; 2]) -> (S::V, u32) {
         // Infinity and NaN; the largest number itself is asked for once more, for nothing.
         (sum, simd.not_greater(simd.splat(T::LARGEST), simd.abs(sum)))
     }
@@ -419,13 +412,7 @@ struct Root<T> {
 
 impl<T: Scalar> Finish<T> for Root<T> {
     #[inline(always)]
-    fn finish<S: Simd<T>>(
-        &self,
-        simd: S,
-        sum: S::V,
-        _: [S::V; 2],
-        _: [S::V; 2],
-    ) -> (S::V, u32) {
+    fn finish<S: Simd<T>>(&self, simd: S, sum: S::V, _: [S::V; 2], _: [S::V; 2]) -> (S::V, u32) {
         let small = simd.not_greater(sum, simd.splat(T::SAFE_SQUARES.0));
         let large = simd.not_greater(simd.splat(T::SAFE_POWERS), sum);
         let root = T::power(simd, sum, self.inverse);
@@ -485,10 +472,7 @@ impl<T: Scalar> Finish<T> for Chords<'_, T> {
             Value::Square => (simd.mul(simd.mul(square, back), back), doubt),
             Value::Chord => (simd.mul(simd.sqrt(square), back), doubt),
             Value::HalfSquare => (simd.mul(square, half), doubt),
-            Value::Cosine => (
-                simd.neg_mul_add(square, half, simd.splat(T::ONE)),
-                doubt,
-            ),
+            Value::Cosine => (simd.neg_mul_add(square, half, simd.splat(T::ONE)), doubt),
             Value::Angle => {
                 // Near a straight angle the chord says little.
                 let rest = simd.sub(simd.splat(T::from_f64(4.0)), square);

@@ -12,8 +12,8 @@ pub(crate) mod side;
 use std::ops::Range;
 
 pub(crate) use blocks::Blocks;
-pub(crate) use program::walk_rows;
 pub use program::{RowProgram, walk, walk_self};
+pub(crate) use program::{walk_half, walk_rows};
 pub use scatter::{Scattered, scatter};
 
 /// Consecutive ranges of at most `size` that cover `range`.

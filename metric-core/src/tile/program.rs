@@ -88,7 +88,7 @@ where
     P: RowProgram<E::Acc>,
 {
     let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
-    Ok(walk_rows(distance, &x, &y, program))
+    Ok(walk_rows(distance, (&x, &y), usize::MAX, program))
 }
 
 /// Shows a program the distances of every row of `x` `[n, dim]` to every row of `x`, itself included, at half the cost
@@ -112,16 +112,17 @@ where
 {
     let x = Rows::checked_for(distance, "x", x)?;
     Ok(if distance.law() == Law::Asymmetric {
-        walk_rows(distance, &x, &x, program)
+        walk_rows(distance, (&x, &x), usize::MAX, program)
     } else {
         walk_half(distance, &x, program)
     })
 }
 
+/// As [`walk`], with the states of at most so many rows a thread.
 pub(crate) fn walk_rows<T, D, P>(
     distance: &D,
-    x: &Rows<'_, T>,
-    y: &Rows<'_, T>,
+    (x, y): (&Rows<'_, T>, &Rows<'_, T>),
+    at_most: usize,
     program: &P,
 ) -> Vec<P::Output>
 where
@@ -131,7 +132,8 @@ where
 {
     let pair = |a: &[T], b: &[T]| distance.distance(a, b);
     let blocks = Blocks::new(distance.form(), &pair, x, Some(y));
-    let rows: Vec<Range<usize>> = chunks(0..x.len(), blocks.rows_at_a_time()).collect();
+    let rows: Vec<Range<usize>> =
+        chunks(0..x.len(), blocks.rows_at_a_time().min(at_most)).collect();
     rows.into_par_iter()
         .flat_map_iter(|rows| {
             let mut states: Vec<P::State> = rows.clone().map(|row| program.start(row)).collect();
@@ -153,7 +155,7 @@ where
 
 /// Every unordered pair of blocks once. In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block
 /// is in one pair of a step, so that the pairs of a step run in parallel and a block meets the others in a fixed order.
-fn walk_half<T, D, P>(distance: &D, x: &Rows<'_, T>, program: &P) -> Vec<P::Output>
+pub(crate) fn walk_half<T, D, P>(distance: &D, x: &Rows<'_, T>, program: &P) -> Vec<P::Output>
 where
     T: Scalar,
     D: Distance<T> + ?Sized,

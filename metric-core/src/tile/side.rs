@@ -21,6 +21,8 @@ pub(crate) struct Frame<T> {
     pub(crate) center: Option<Vec<T>>,
     /// Every difference is multiplied by it.
     pub(crate) scale: T,
+    /// Distances may leave the range of the type.
+    pub(crate) overflows: bool,
 }
 
 impl<T: Scalar> Frame<T> {
@@ -28,6 +30,7 @@ impl<T: Scalar> Frame<T> {
         Self {
             center: None,
             scale: T::ONE,
+            overflows: false,
         }
     }
 
@@ -72,6 +75,7 @@ impl<T: Scalar> Frame<T> {
             center: (is_centred && offset < T::SAFE_ENTRIES.1)
                 .then(|| center.into_iter().map(T::from_f64).collect()),
             scale: T::from_f64(scale),
+            overflows: reach >= T::LARGEST.to_f64() / (4.0 * (dim as f64).sqrt()),
         }
     }
 
@@ -87,6 +91,7 @@ impl<T: Scalar> Frame<T> {
         Self {
             center: None,
             scale: T::from_f64(scale),
+            overflows: false,
         }
     }
 
@@ -140,12 +145,10 @@ impl Moments {
     fn of<T: Scalar>(rows: &[T], dim: usize) -> Self {
         let parts: Vec<Self> = rows
             .par_chunks(4 * ROWS * dim)
-            .map(|rows| {
-                Self {
-                    sums: lanes::column_sums(rows, dim),
-                    squares: lanes::squared_norm(rows),
-                    largest: scan::largest(rows).to_f64(),
-                }
+            .map(|rows| Self {
+                sums: lanes::column_sums(rows, dim),
+                squares: lanes::squared_norm(rows),
+                largest: scan::largest(rows).to_f64(),
             })
             .collect();
         let mut all = Self {
@@ -167,9 +170,9 @@ impl Moments {
 
 /// Mapped rows whose Euclidean distances are the chords.
 #[derive(Debug)]
-pub(crate) struct Side<'r, T: Scalar> {
-    /// The mapped rows, one after another.
-    pub(crate) rows: Cow<'r, [T]>,
+pub(crate) struct Side<T> {
+    /// The mapped rows, one after another; the rows themselves if `None`.
+    mapped: Option<Vec<T>>,
     pub(crate) dim: usize,
     /// `‖row‖²`; NaN where the pair must be computed by its definition.
     pub(crate) norms: Vec<T>,
@@ -183,8 +186,8 @@ pub(crate) struct Side<'r, T: Scalar> {
 /// `2⁻²¹` of the norms for a thousand coordinates, which leaves `2⁻¹⁶` of the square.
 const CANCELLED: f64 = 1.0 / 32.0;
 
-impl<'r, T: Scalar> Side<'r, T> {
-    pub(crate) fn new(map: Map<'_, T>, rows: &'r Rows<'_, T>, frame: &Frame<T>) -> Self {
+impl<T: Scalar> Side<T> {
+    pub(crate) fn new(map: Map<'_, T>, rows: &Rows<'_, T>, frame: &Frame<T>) -> Self {
         let n = rows.len();
         let moved = match map {
             Map::Identity | Map::Linear(_) => frame.apply(rows.data(), rows.dim()),
@@ -192,12 +195,13 @@ impl<'r, T: Scalar> Side<'r, T> {
         };
         let unit = T::EPSILON.to_f64() / 2.0;
         let mut doubtful: Vec<bool> = Vec::new();
-        let mut slacks = vec![0.0; n];
+        // Distances that are subnormal numbers round by more than their share.
+        let mut slacks = vec![(frame.scale.to_f64() * T::LEAST) as f32; n];
         let (mapped, dim) = match map {
             Map::Identity => (moved, rows.dim()),
             Map::Linear(linear) => {
                 for (slack, row) in slacks.iter_mut().zip(moved.chunks_exact(rows.dim())) {
-                    *slack = (linear.error() * lanes::squared_norm(row).sqrt()) as f32;
+                    *slack += (linear.error() * lanes::squared_norm(row).sqrt()) as f32;
                 }
                 (
                     Cow::Owned(linear_image(linear, &moved, rows.dim())),
@@ -230,12 +234,20 @@ impl<'r, T: Scalar> Side<'r, T> {
             }
         }
         Self {
-            rows: mapped,
+            mapped: match mapped {
+                Cow::Owned(mapped) => Some(mapped),
+                Cow::Borrowed(_) => None,
+            },
             dim,
             norms,
             limits,
             slacks,
         }
+    }
+
+    /// The mapped rows, given those it was made of.
+    pub(crate) fn data<'s>(&'s self, source: &'s Rows<'_, T>) -> &'s [T] {
+        self.mapped.as_deref().unwrap_or(source.data())
     }
 }
 

@@ -45,13 +45,13 @@ where
     E: Element,
     D: Distance<E::Acc> + ?Sized,
 {
-    let (queries, base) =
-        Rows::checked_pair_for(distance, ("queries", queries), ("base", base))?;
+    let (queries, base) = Rows::checked_pair_for(distance, ("queries", queries), ("base", base))?;
     if k == 0 {
         return Err(Error::ZeroNeighbors);
     }
     let k = k.min(base.len());
-    let found = Prepared::new(distance, &base).search(Some(&queries), Goal::Nearest(k), &|_, _| true);
+    let found =
+        Prepared::new(distance, base).search(Some(&queries), Goal::Nearest(k), &|_, _| true);
     Ok(Neighbors::from_lists(found, k))
 }
 
@@ -78,7 +78,7 @@ where
     let rows = Rows::checked_for(distance, "rows", rows)?;
     let k = k.min(rows.len() - 1);
     let others = |row, column| row != column;
-    let found = Prepared::new(distance, &rows).search(None, Goal::Nearest(k), &others);
+    let found = Prepared::new(distance, rows).search(None, Goal::Nearest(k), &others);
     Ok(Neighbors::from_lists(found, k))
 }
 
