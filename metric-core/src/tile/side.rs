@@ -79,12 +79,12 @@ impl<T: Scalar> Frame<T> {
         }
     }
 
-    /// Only the scale, which brings all entries to at most 1: for powers.
-    pub(crate) fn scale_to_one(sides: &[&Rows<'_, T>]) -> Self {
+    /// Only the scale, which brings all entries below 2: for powers.
+    pub(crate) fn scale_to_two(sides: &[&Rows<'_, T>]) -> Self {
         let largest = sides.iter().map(|side| scan::largest(side.data()).to_f64());
         let largest = largest.fold(0.0, f64::max);
         let scale = if largest > 0.0 {
-            T::LARGEST_POWER.min(0.5 / power_of_two(largest))
+            T::LARGEST_POWER.min(1.0 / power_of_two(largest))
         } else {
             1.0
         };
@@ -327,7 +327,7 @@ fn half_roots<T: Scalar>(rows: &Rows<'_, T>) -> Vec<T> {
 pub(crate) fn frame_of<T: Scalar>(kind: Kind<'_, T>, sides: &[&Rows<'_, T>]) -> Frame<T> {
     match kind {
         Kind::Chords(Map::Identity | Map::Linear(_), _) => Frame::of(sides),
-        Kind::Terms(Terms::Minkowski(_)) => Frame::scale_to_one(sides),
+        Kind::Terms(Terms::Minkowski(_)) => Frame::scale_to_two(sides),
         _ => Frame::unit(),
     }
 }
