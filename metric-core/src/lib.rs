@@ -20,6 +20,7 @@
 //! # Ok::<(), metric_core::Error>(())
 //! ```
 
+pub mod bits;
 mod distance;
 mod error;
 mod knn;
@@ -32,8 +33,10 @@ mod scalar;
 mod walk;
 
 pub use distance::{
-    Angular, Cosine, CosineSimilarity, Distance, Euclidean, InnerProduct, Mahalanobis, Metric,
-    Minkowski, Similarity, SquaredEuclidean,
+    Angular, BrayCurtis, Canberra, Chebyshev, Chord, Correlation, Cosine, CosineSimilarity,
+    Distance, Euclidean, GreatCircle, Hamming, Hellinger, InnerProduct, Jaccard, JensenShannon,
+    Law, Lorentz, Mahalanobis, Manhattan, Metric, Minkowski, Poincare, SignalToNoise, Similarity,
+    SquaredEuclidean,
 };
 pub use error::Error;
 pub use knn::{Neighbors, knn, knn_self};

@@ -1,6 +1,6 @@
 //! Euclidean distance and its square.
 
-use super::{Distance, Metric, same_length};
+use super::{Distance, Law, Metric, same_length};
 use crate::{Scalar, lanes};
 
 /// Euclidean distance.
@@ -42,6 +42,9 @@ impl<T: Scalar> Distance<T> for Euclidean {
             // The product in `f64`: for `f32` neither factor alone decides whether the result is representable.
             T::from_f64(scale * squares.sqrt())
         }
+    }
+    fn law(&self) -> Law {
+        Law::Metric
     }
 }
 

@@ -1,6 +1,6 @@
 //! Minkowski distances, Manhattan and Chebyshev among them.
 
-use super::{Distance, Euclidean, Metric, same_length};
+use super::{Distance, Euclidean, Law, Metric, same_length};
 use crate::{Error, Scalar, lanes};
 
 /// Minkowski distance of order `p ≥ 1`.
@@ -69,6 +69,9 @@ impl<T: Scalar> Distance<T> for Minkowski {
             }
             scale * scaled_sum(a, b, scale, self.p).powf(1.0 / self.p)
         }
+    }
+    fn law(&self) -> Law {
+        Law::Metric
     }
 }
 

@@ -1,18 +1,35 @@
 //! Distances as small value types over slices.
 
+mod abundance;
+mod centred;
 mod chord;
 mod euclidean;
+mod fold;
+mod great_circle;
+mod histogram;
+mod hyperbolic;
+mod law;
 mod mahalanobis;
+mod manhattan;
 mod minkowski;
 mod product;
+mod set;
 
-pub use chord::{Angular, Cosine, CosineSimilarity};
+pub use abundance::{BrayCurtis, Canberra};
+pub use centred::{Correlation, SignalToNoise};
+pub use chord::{Angular, Chord, Cosine, CosineSimilarity};
 pub use euclidean::{Euclidean, SquaredEuclidean};
+pub use great_circle::GreatCircle;
+pub use histogram::{Hellinger, JensenShannon};
+pub use hyperbolic::{Lorentz, Poincare};
+pub use law::Law;
 pub use mahalanobis::Mahalanobis;
+pub use manhattan::{Chebyshev, Manhattan};
 pub use minkowski::Minkowski;
 pub use product::InnerProduct;
+pub use set::{Hamming, Jaccard};
 
-use crate::Scalar;
+use crate::{Error, Scalar};
 
 /// Dissimilarity of two vectors: smaller is closer, never negative. No triangle inequality is promised.
 ///
@@ -38,11 +55,27 @@ pub trait Distance<T: Scalar>: Send + Sync {
     fn rank_to_distance(&self, rank: T) -> T {
         rank
     }
+
+    /// Which axioms hold. A type that is a [`Metric`] answers [`Law::Metric`] or [`Law::Pseudometric`].
+    fn law(&self) -> Law {
+        Law::Semimetric
+    }
+
+    /// Is this finite row in the domain? A distance for all vectors accepts every row.
+    ///
+    /// Functions of whole matrices ask once a row, so that [`distance`](Self::distance) need not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfDomain`] without the row's number, which [`Error::in_row`] adds.
+    fn check(&self, _row: &[T]) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A distance that obeys the axioms, as computed and not only on paper.
 ///
-/// For all finite vectors:
+/// For all finite vectors of its domain ([`Distance::check`]):
 /// ```text
 /// d(a, a) = 0                          exactly
 /// d(a, b) = d(b, a)                    to the bit
@@ -83,6 +116,12 @@ impl<T: Scalar, D: Distance<T> + ?Sized> Distance<T> for &D {
     fn rank_to_distance(&self, rank: T) -> T {
         (**self).rank_to_distance(rank)
     }
+    fn law(&self) -> Law {
+        (**self).law()
+    }
+    fn check(&self, row: &[T]) -> Result<(), Error> {
+        (**self).check(row)
+    }
 }
 
 impl<T: Scalar, M: Metric<T> + ?Sized> Metric<T> for &M {}
@@ -94,4 +133,23 @@ impl<T: Scalar, M: Metric<T> + ?Sized> Metric<T> for &M {}
 #[track_caller]
 fn same_length<T>(a: &[T], b: &[T]) {
     assert_eq!(a.len(), b.len(), "vectors must have the same length");
+}
+
+/// The error of [`Distance::check`] for a row of another length than `columns`.
+fn check_columns<T>(
+    distance: &'static str,
+    expected: &'static str,
+    columns: usize,
+    row: &[T],
+) -> Result<(), Error> {
+    if row.len() == columns {
+        return Ok(());
+    }
+    Err(Error::OutOfDomain {
+        distance,
+        expected,
+        row: None,
+        column: None,
+        got: row.len() as f64,
+    })
 }
