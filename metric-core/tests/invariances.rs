@@ -201,9 +201,9 @@ proptest! {
         plane in (0..20usize, 1..20usize),
     ) {
         let n = a.len();
-        prop_assume!(n > 1);
-        let (i, j) = (plane.0 % n, (plane.0 + 1 + plane.1 % (n - 1)) % n);
-        let turn = |v: &[f64]| turned(v, (i, j), angle);
+        // On a line there is nothing to turn.
+        let (i, j) = (plane.0 % n, (plane.0 + 1 + plane.1 % (n - 1).max(1)) % n);
+        let turn = |v: &[f64]| if n > 1 { turned(v, (i, j), angle) } else { v.to_vec() };
         let (a_turned, b_turned) = (turn(&a), turn(&b));
         // Turned entries round to a few u of the point's norm.
         let rounding = 4.0 * f64::EPSILON * (norm(&a) + norm(&b));

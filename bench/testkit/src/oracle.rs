@@ -66,7 +66,7 @@ pub fn bray_curtis(a: &[f64], b: &[f64]) -> f64 {
 
 /// Entries less their mean; zeros if all are equal.
 pub fn centred(a: &[f64]) -> Vec<f64> {
-    if a.iter().all(|x| *x == a[0]) {
+    if a.iter().all(|x| x.total_cmp(&a[0]).is_eq()) {
         return vec![0.0; a.len()];
     }
     let mean = a.iter().sum::<f64>() / a.len() as f64;
@@ -146,7 +146,8 @@ pub fn great_circle(a: &[f64], b: &[f64]) -> f64 {
 
 /// Share of unequal entries.
 pub fn hamming(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).filter(|(x, y)| x != y).count() as f64 / a.len() as f64
+    let unequal = differences(a, b).filter(|d| *d > 0.0).count();
+    unequal as f64 / a.len() as f64
 }
 
 /// One minus common over all non-zero places; 0 if there are none.

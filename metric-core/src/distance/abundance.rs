@@ -4,7 +4,7 @@ use super::fold::sums;
 use super::{Distance, Law, Metric, same_length};
 use crate::{Scalar, lanes};
 
-/// Canberra distance (Lance and Williams, 1967, <https://doi.org/10.1093/comjnl/9.4.373>).
+/// Canberra distance (Lance and Williams, 1966, <https://doi.org/10.1093/comjnl/9.1.60>).
 ///
 /// ```text
 /// d(a, b) = Σ |aᵢ − bᵢ| / (|aᵢ| + |bᵢ|)        0/0 counts 0

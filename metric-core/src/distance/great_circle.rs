@@ -28,11 +28,9 @@ use crate::{Error, Scalar};
 /// ```
 /// use metric_core::{Distance, GreatCircle};
 /// let earth = GreatCircle::new(6371.0)?; // kilometres
-/// let radians = |degrees: f64| degrees.to_radians();
-/// let oslo = [radians(59.913), radians(10.739)];
-/// let quito = [radians(-0.220), radians(-78.512)];
-/// let d: f64 = earth.distance(&oslo, &quito);
-/// assert!((d - 9_400.0).abs() < 600.0);
+/// let quarter = std::f64::consts::FRAC_PI_2;
+/// let pole_to_equator = earth.distance(&[quarter, 0.3], &[0.0, -2.0]);
+/// assert!((pole_to_equator - 6371.0 * quarter).abs() < 1e-11);
 /// assert_eq!(GreatCircle::unit().distance(&[0.0f64, 0.0], &[0.0, 1.0]), 1.0);
 /// # Ok::<(), metric_core::Error>(())
 /// ```

@@ -31,7 +31,7 @@ use crate::{Error, Scalar, lanes};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Poincare;
 
-/// Distance of points on the hyperboloid (Nickel and Kiela, 2018, <https://arxiv.org/abs/1806.03417>, eq. 5).
+/// Distance of points on the hyperboloid (Nickel and Kiela, 2018, <https://arxiv.org/abs/1806.03417>).
 ///
 /// ```text
 /// d(a, b) = arcosh(−⟨a, b⟩) = 2 arsinh(½ √⟨a − b, a − b⟩),   ⟨a, b⟩ = −a₀ b₀ + Σ_{i ≥ 1} aᵢ bᵢ,   a₀ = √(1 + Σ_{i ≥ 1} aᵢ²)
