@@ -1,6 +1,6 @@
 //! Distances that ecologists use for counts of species: Canberra and Bray–Curtis.
 
-use super::fold::sums;
+use super::fold;
 use super::{Distance, Law, Metric, same_length};
 use crate::{Scalar, lanes};
 
@@ -95,7 +95,9 @@ impl<T: Scalar> Distance<T> for BrayCurtis {
     #[inline]
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
-        let [apart, together] = sums(a, b, |x, y| [(x - y).abs(), (x + y).abs()]);
+        // Two passes: one with both sums is slower.
+        let apart = lanes::sum(a, b, |x, y| (x - y).abs());
+        let together = lanes::sum(a, b, |x, y| (x + y).abs());
         if apart.is_finite() && together.is_finite() {
             ratio(apart, together)
         } else {
@@ -116,9 +118,7 @@ fn ratio<T: Scalar>(apart: T, together: T) -> T {
 #[cold]
 fn large_bray_curtis<T: Scalar>(a: &[T], b: &[T]) -> T {
     let factor = 2.0f64.powi(-64);
-    let [apart, together] = sums(a, b, |x, y| {
-        let (x, y) = (x.to_f64() * factor, y.to_f64() * factor);
-        [(x - y).abs(), (x + y).abs()]
-    });
+    let apart = fold::sum(a, b, |x, y| (x * factor - y * factor).abs());
+    let together = fold::sum(a, b, |x, y| (x * factor + y * factor).abs());
     T::from_f64(ratio(apart, together))
 }

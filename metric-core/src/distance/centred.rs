@@ -1,6 +1,6 @@
 //! Distances that take the mean of each row away first: correlation and signal to noise.
 
-use super::fold::{is_safe, sums};
+use super::fold::{self, is_safe};
 use super::{Distance, Law, same_length};
 use crate::Scalar;
 
@@ -72,17 +72,23 @@ impl<T: Scalar> Distance<T> for Correlation {
             1.0 / a_centred.squares.sqrt(),
             1.0 / b_centred.squares.sqrt(),
         );
-        let [near, far] = sums(a, b, |x, y| {
-            let x = a_centred.deviation(x.to_f64() * a_centred.before) * a_inverse;
-            let y = b_centred.deviation(y.to_f64() * b_centred.before) * b_inverse;
-            [(x - y) * (x - y), (x + y) * (x + y)]
+        let unit = |x: f64, y: f64| {
+            let x = a_centred.deviation(x * a_centred.before) * a_inverse;
+            let y = b_centred.deviation(y * b_centred.before) * b_inverse;
+            (x, y)
+        };
+        let near = fold::sum(a, b, |x, y| {
+            let (x, y) = unit(x, y);
+            (x - y) * (x - y)
         });
-        // The two add up to 4; the smaller is the accurate one.
-        T::from_f64(if near <= 2.0 {
-            near / 2.0
-        } else {
-            2.0 - far / 2.0
-        })
+        if near <= 2.0 {
+            return T::from_f64(near / 2.0);
+        }
+        let far = fold::sum(a, b, |x, y| {
+            let (x, y) = unit(x, y);
+            (x + y) * (x + y)
+        });
+        T::from_f64(2.0 - far / 2.0)
     }
 }
 
@@ -136,9 +142,9 @@ impl Centred {
         value: &impl Fn(f64, f64) -> f64,
         (before, after): (f64, f64),
     ) -> Self {
-        let value = |x: T, y: T| value(x.to_f64() * before, y.to_f64() * before);
+        let value = |x: f64, y: f64| value(x * before, y * before);
         let first = match (a.first(), b.first()) {
-            (Some(&x), Some(&y)) => value(x, y),
+            (Some(x), Some(y)) => value(x.to_f64(), y.to_f64()),
             _ => 0.0,
         };
         let mut centred = Self {
@@ -148,13 +154,12 @@ impl Centred {
             mean: 0.0,
             squares: 0.0,
         };
-        let [sum] = sums(a, b, |x, y| [centred.deviation(value(x, y))]);
+        let sum = fold::sum(a, b, |x, y| centred.deviation(value(x, y)));
         centred.mean = sum / a.len().max(1) as f64;
-        let [squares] = sums(a, b, |x, y| {
+        centred.squares = fold::sum(a, b, |x, y| {
             let deviation = centred.deviation(value(x, y));
-            [deviation * deviation]
+            deviation * deviation
         });
-        centred.squares = squares;
         centred
     }
 

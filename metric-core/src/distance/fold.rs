@@ -1,41 +1,26 @@
-//! Several sums over two slices in one pass.
+//! Sums in `f64` over two slices, vectorised as those of [`lanes`](crate::lanes) are.
 
 use crate::Scalar;
 
-/// Running results of each sum; with two or three sums, all of them fit the registers.
+/// Sixteen were no faster: eight sums in `f64` fill as many registers.
 const LANES: usize = 8;
 
-/// `Σ term(aᵢ, bᵢ)` for `K` terms at once, in the number type that the terms have.
+/// `Σ term(aᵢ, bᵢ)`, terms and sum in `f64`.
 ///
-/// The order of operations depends on the length alone, and is the same for each of the sums.
+/// The order of operations depends on the length alone. Swapping `a` and `b` gives the same bits if `term` does.
 #[inline]
-pub(super) fn sums<T: Scalar, A: Scalar, const K: usize>(
-    a: &[T],
-    b: &[T],
-    term: impl Fn(T, T) -> [A; K],
-) -> [A; K] {
+pub(super) fn sum<T: Scalar>(a: &[T], b: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
     let (a_chunks, a_tail) = a.as_chunks::<LANES>();
     let (b_chunks, b_tail) = b.as_chunks::<LANES>();
-    let mut lanes = [[A::ZERO; LANES]; K];
+    let mut lanes = [0.0; LANES];
     for (x, y) in a_chunks.iter().zip(b_chunks) {
         for lane in 0..LANES {
-            let terms = term(x[lane], y[lane]);
-            for k in 0..K {
-                lanes[k][lane] = lanes[k][lane] + terms[k];
-            }
+            lanes[lane] += term(x[lane].to_f64(), y[lane].to_f64());
         }
     }
-    let mut totals = [A::ZERO; K];
-    for (&x, &y) in a_tail.iter().zip(b_tail) {
-        let terms = term(x, y);
-        for k in 0..K {
-            totals[k] = totals[k] + terms[k];
-        }
-    }
-    for (total, lanes) in totals.iter_mut().zip(lanes) {
-        *total = lanes.into_iter().fold(*total, |sum, lane| sum + lane);
-    }
-    totals
+    let tail = a_tail.iter().zip(b_tail);
+    let rest: f64 = tail.map(|(x, y)| term(x.to_f64(), y.to_f64())).sum();
+    lanes.iter().sum::<f64>() + rest
 }
 
 /// Sums of squares in `f64` that have neither overflowed nor lost anything that matters.

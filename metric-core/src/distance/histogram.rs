@@ -1,6 +1,6 @@
 //! Distances of histograms: each row is divided by its sum, so only shares count.
 
-use super::fold::sums;
+use super::fold;
 use super::{Distance, Law, Metric, same_length};
 use crate::{Error, Scalar};
 
@@ -118,10 +118,7 @@ fn entropy_lost(t: f64) -> f64 {
 fn between<T: Scalar>(a: &[T], b: &[T], farthest: f64, term: impl Fn(f64, f64) -> f64) -> f64 {
     same_length(a, b);
     match (Shares::of(a), Shares::of(b)) {
-        (Some(p), Some(q)) => {
-            let [sum] = sums(a, b, |x, y| [term(p.share(x), q.share(y))]);
-            sum
-        }
+        (Some(p), Some(q)) => fold::sum(a, b, |x, y| term(p.share(x), q.share(y))),
         (None, None) => 0.0,
         _ => farthest,
     }
@@ -136,10 +133,7 @@ struct Shares {
 impl Shares {
     /// Nothing for a row without mass.
     fn of<T: Scalar>(row: &[T]) -> Option<Self> {
-        let total = |factor: f64| {
-            let [total] = sums(row, row, |x, _| [mass(x) * factor]);
-            total
-        };
+        let total = |factor: f64| fold::sum(row, row, |x, _| mass(x) * factor);
         let plain = total(1.0);
         if plain == 0.0 {
             return None;
@@ -161,14 +155,13 @@ impl Shares {
     }
 
     #[inline]
-    fn share<T: Scalar>(&self, x: T) -> f64 {
+    fn share(&self, x: f64) -> f64 {
         mass(x) * self.factor * self.inverse
     }
 }
 
 #[inline]
-fn mass<T: Scalar>(x: T) -> f64 {
-    let x = x.to_f64();
+fn mass(x: f64) -> f64 {
     if x > 0.0 { x } else { 0.0 }
 }
 

@@ -1,6 +1,6 @@
 //! Hyperbolic distances, curvature −1: the Poincaré ball and the hyperboloid.
 
-use super::fold::{is_safe, sums};
+use super::fold::{self, is_safe};
 use super::{Chord, Distance, Euclidean, Law, Metric, same_length};
 use crate::{Error, Scalar, lanes};
 
@@ -127,10 +127,8 @@ impl<T: Scalar> Distance<T> for Lorentz {
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
         let (x, y) = (spatial(a), spatial(b));
-        let [xx, yy, xy] = sums(x, y, |x, y| {
-            let (x, y) = (x.to_f64(), y.to_f64());
-            [x * x, y * y, x * y]
-        });
+        let (xx, yy) = (lanes::squared_norm(x), lanes::squared_norm(y));
+        let xy = fold::sum(x, y, |x, y| x * y);
         if xx < 1e-40 && yy < 1e-40 {
             // Flat to `f64`, and squares may be lost.
             return Euclidean.distance(x, y);
@@ -189,24 +187,24 @@ fn product_less_one(xx: f64, yy: f64, x0_y0: f64) -> f64 {
 
 /// `½ √⟨a − b, a − b⟩` for points less than a right angle apart.
 fn near<T: Scalar>(x: &[T], y: &[T], [xx, yy, xy]: [f64; 3]) -> f64 {
-    let along = |x: T, y: T| x.to_f64() + y.to_f64();
-    let differences = |lift: f64| {
-        let sums = sums(x, y, |x, y| {
-            let w = (x.to_f64() - y.to_f64()) * lift;
-            [w * w, w * along(x, y)]
-        });
-        (lift, sums)
+    let squares = |lift: f64| {
+        fold::sum(x, y, |x, y| {
+            let w = (x - y) * lift;
+            w * w
+        })
     };
     // Squares of differences that would be lost are lifted first.
-    let (lift, [_, wz]) = match differences(1.0) {
-        (lift, sums) if is_safe(sums[0]) => (lift, sums),
-        _ => differences(2.0f64.powi(600)),
+    let lift = if is_safe(squares(1.0)) {
+        1.0
+    } else {
+        2.0f64.powi(600)
     };
     let zz = (xx + yy) + 2.0 * xy;
+    let wz = fold::sum(x, y, |x, y| (x - y) * lift * (x + y));
     let part = wz / zz;
-    let [across] = sums(x, y, |x, y| {
-        let across = (x.to_f64() - y.to_f64()) * lift - part * along(x, y);
-        [across * across]
+    let across = fold::sum(x, y, |x, y| {
+        let across = (x - y) * lift - part * (x + y);
+        across * across
     });
     let (x0, y0) = ((1.0 + xx).sqrt(), (1.0 + yy).sqrt());
     let opposite = 2.0 * (product_less_one(xx, yy, x0 * y0) + xy);

@@ -1,6 +1,5 @@
 //! Distances that only ask whether entries are equal, or there at all.
 
-use super::fold::sums;
 use super::{Distance, Law, Metric, same_length};
 use crate::{Scalar, lanes};
 
@@ -71,12 +70,8 @@ impl<T: Scalar> Distance<T> for Jaccard {
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
         let there = |x: T| x != T::ZERO;
-        let [in_one, in_any] = sums(a, b, |x, y| {
-            [
-                one_if::<T>(there(x) != there(y)),
-                one_if(there(x) | there(y)),
-            ]
-        });
+        let in_one = lanes::sum(a, b, |x, y| one_if(there(x) != there(y)));
+        let in_any = lanes::sum(a, b, |x, y| one_if(there(x) | there(y)));
         if in_any > T::ZERO {
             in_one / in_any
         } else {
