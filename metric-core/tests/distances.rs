@@ -274,6 +274,10 @@ fn equal_and_opposite_directions_are_exact() {
     assert_eq!(Cosine.distance(&a, &a), 0.0);
     assert_eq!(Cosine.distance(&a, &opposite), 2.0);
     assert_eq!(Angular.distance(&a, &opposite), std::f32::consts::PI);
+    for i in 1..100u8 {
+        let a = [f32::from(i), 1.0, 0.3];
+        assert_eq!(Chord.distance(&a, &a.map(|x| -x)), 2.0);
+    }
 }
 
 #[test]
