@@ -12,10 +12,8 @@ use crate::Scalar;
 /// In `[0, 2]`: the cosine distance of the centred rows. A constant row is a zero vector when centred, so it is at 1
 /// from any other and at 0 from another constant row. Entries are taken from the row's first entry before the mean
 /// is, all in `f64`, and the second form is used: neither an offset common to a row nor a coefficient near 1 costs
-/// digits. The result rounds once, beside an error of `(n + 8) ε₆₄` times the entries' distance from the first in units of their
-/// standard deviation.
-///
-/// Cost: five passes over `n` entries.
+/// digits. The result rounds once, beside `(n + 8) ε₆₄` times the largest of these differences in units of the row's
+/// standard deviation. Cost: five or six passes over the entries.
 ///
 /// Symmetric, and 0 for rows that a positive scale and an offset turn into each other. Not a [`Metric`](crate::Metric):
 /// of three centred rows at 0°, 45° and 90°, `1 > 0.293 + 0.293`.
@@ -43,7 +41,8 @@ pub struct Correlation;
 /// d(a, b) = var(a − b) / var(a)
 /// ```
 /// The variances are over the entries. `a` is the anchor: in searches the query, in matrices the row. Zero if `b` is
-/// `a` plus a constant. A constant anchor has no signal: any other `b` than such a one is at `∞`. All in `f64` and rounded once, with the error of [`Correlation`] beside it.
+/// `a` plus a constant. A constant anchor has no signal: any other `b` than such a one is at `∞`. Computed as
+/// [`Correlation`] is, with its error relative to the result. Cost: four passes over the entries.
 ///
 /// Not symmetric ([`Law::Asymmetric`]) in spite of the paper's title: `d(a, 2a) = 1`, `d(2a, a) = 1/4`.
 ///
