@@ -167,4 +167,49 @@ pub enum Error {
         /// The first row that differs or that only one of the two has.
         row: usize,
     },
+    /// A row is not in the domain of the distance.
+    #[error("{distance} distance needs {expected}, got {got}{}", place(*.row, *.column))]
+    OutOfDomain {
+        /// Name of the distance.
+        distance: &'static str,
+        /// What rows it takes, in words.
+        expected: &'static str,
+        /// The row, where it is known.
+        row: Option<usize>,
+        /// The column of the first offending entry, where one entry offends.
+        column: Option<usize>,
+        /// The entry, or the number that the row has instead of the expected one.
+        got: f64,
+    },
+}
+
+impl Error {
+    /// The same error with the number of the row, for an [`Error::OutOfDomain`]; others stay as they are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use metric_core::{Distance, Poincare};
+    /// let error = Poincare.check(&[3.0f32, 4.0]).map_err(|e| e.in_row(7)).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "poincare distance needs a norm below 1, got 5 (row 7)"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn in_row(mut self, index: usize) -> Self {
+        if let Self::OutOfDomain { row, .. } = &mut self {
+            *row = Some(index);
+        }
+        self
+    }
+}
+
+fn place(row: Option<usize>, column: Option<usize>) -> String {
+    match (row, column) {
+        (Some(row), Some(column)) => format!(" (row {row}, column {column})"),
+        (Some(row), None) => format!(" (row {row})"),
+        (None, Some(column)) => format!(" (column {column})"),
+        (None, None) => String::new(),
+    }
 }

@@ -20,6 +20,7 @@
 //! # Ok::<(), metric_core::Error>(())
 //! ```
 
+pub mod bits;
 pub mod clusters;
 mod distance;
 mod element;
@@ -36,8 +37,10 @@ mod search;
 mod tile;
 
 pub use distance::{
-    Angular, Cosine, CosineSimilarity, Distance, Euclidean, Form, InnerProduct, Law, Mahalanobis,
-    Metric, Minkowski, Similarity, SquaredEuclidean,
+    Angular, BrayCurtis, Canberra, Chebyshev, Chord, Correlation, Cosine, CosineSimilarity,
+    Distance, Euclidean, Form, GreatCircle, Hamming, Hellinger, InnerProduct, Jaccard,
+    JensenShannon, Law, Lorentz, Mahalanobis, Manhattan, Metric, Minkowski, Poincare,
+    SignalToNoise, Similarity, SquaredEuclidean,
 };
 pub use element::Element;
 pub use error::Error;

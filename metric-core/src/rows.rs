@@ -56,8 +56,13 @@ impl<'a, T: Scalar> Rows<'a, T> {
         D: Distance<T> + ?Sized,
     {
         let rows = Self::checked(what, view)?;
-        (0..rows.len()).try_for_each(|i| distance.check(rows.row(i)))?;
+        rows.check(distance)?;
         Ok(rows)
+    }
+
+    /// Asks a distance for every row.
+    pub(crate) fn check<D: Distance<T> + ?Sized>(&self, distance: &D) -> Result<(), Error> {
+        (0..self.len()).try_for_each(|i| distance.check(self.row(i)).map_err(|e| e.in_row(i)))
     }
 
     /// Two sets whose rows can be compared.

@@ -58,8 +58,6 @@ pub(crate) trait Sealed: Lanes + Sized {
     /// A power of two whose product with any number that needs it is finite.
     const LARGEST_POWER: f64;
 
-    /// The least positive normal number.
-    const LEAST_NORMAL: Self;
     /// The largest number.
     const LARGEST: Self;
     /// Sums of powers up to here are right: no single power was cut off.
@@ -81,7 +79,6 @@ macro_rules! scalar {
         impl Sealed for $t {
             const SAFE_SQUARES: (Self, Self) = $squares;
             const SAFE_NORMS: (f64, f64) = $norms;
-            const LEAST_NORMAL: Self = $t::MIN_POSITIVE;
             const LARGEST: Self = $t::MAX;
             const SAFE_POWERS: Self = $t::MAX / 16.0;
             const SAFE_ENTRIES: (f64, f64) = $entries;

@@ -12,8 +12,9 @@ use std::f64::consts::PI;
 
 use common::{matrix, precision, vector};
 use metric_core::{
-    Angular, Cosine, CosineSimilarity, Distance, Euclidean, InnerProduct, Mahalanobis, Minkowski,
-    Scalar, Similarity, SquaredEuclidean, pairwise, pairwise_similarity,
+    Angular, BrayCurtis, Canberra, Chebyshev, Chord, Correlation, Cosine, CosineSimilarity,
+    Distance, Euclidean, Hamming, InnerProduct, Jaccard, Mahalanobis, Manhattan, Minkowski, Scalar,
+    SignalToNoise, Similarity, SquaredEuclidean, pairwise, pairwise_similarity,
 };
 use metric_testkit::{oracle, strategy};
 use ndarray::{Array2, array};
@@ -88,6 +89,66 @@ fn agree<T: Scalar>([a, b, _]: &[Vec<f64>; 3], factors: &[f64]) -> Result<(), Te
     close(got, oracle::mahalanobis(&p, a, b), relative, 0.0)
 }
 
+/// The largest value in units of the root mean squared deviation: what centring can cost in digits.
+fn offset_of(values: &[f64]) -> f64 {
+    let squares: f64 = oracle::centred(values).iter().map(|x| x * x).sum();
+    let largest = values.iter().fold(0.0, |m, x| f64::max(m, x.abs()));
+    if squares > 0.0 {
+        largest / (squares / values.len() as f64).sqrt()
+    } else {
+        0.0
+    }
+}
+
+fn sums_and_means_agree<T: Scalar>([a, b, _]: &[Vec<f64>; 3]) -> Result<(), TestCaseError> {
+    let (x, y) = (vector::<T>(a), vector::<T>(b));
+    let n = a.len() as f64;
+    let eps = T::EPSILON.to_f64();
+    let order = |p: f64| Minkowski::new(p).unwrap().distance(&x, &y).to_f64();
+    prop_assert_eq!(Manhattan.distance(&x, &y).to_f64(), order(1.0));
+    prop_assert_eq!(Chebyshev.distance(&x, &y).to_f64(), order(f64::INFINITY));
+    let chord = Chord.distance(&x, &y).to_f64();
+    close(Cosine.distance(&x, &y), chord * chord / 2.0, 4.0 * eps, 0.0)?;
+    // A term rounds three times, the sum n times; so does the oracle.
+    let sum = 2.0 * (n + 6.0) * eps;
+    close(Canberra.distance(&x, &y), oracle::canberra(a, b), sum, 0.0)?;
+    close(
+        BrayCurtis.distance(&x, &y),
+        oracle::bray_curtis(a, b),
+        sum,
+        0.0,
+    )?;
+    // Computed in `f64` and rounded once. The oracle takes the mean from the values themselves, which costs their
+    // size over their spread.
+    let noise: Vec<f64> = a.iter().zip(b).map(|(x, y)| x - y).collect();
+    let mean = 8.0 * (n + 8.0) * f64::EPSILON;
+    let offsets = 1.0 + offset_of(a) + offset_of(b);
+    let want = oracle::correlation(a, b);
+    close(Correlation.distance(&x, &y), want, eps, mean * offsets)?;
+    let offsets = 1.0 + offset_of(a) + offset_of(&noise);
+    let want = oracle::signal_to_noise(a, b);
+    let least = if eps > 1e-10 { 1e-44 } else { 0.0 };
+    close(
+        SignalToNoise.distance(&x, &y),
+        want,
+        eps + mean * offsets,
+        least,
+    )?;
+    let whole = |p: &[f64]| -> Vec<f64> { p.iter().map(|x| x.trunc()).collect() };
+    for (a, b) in [(a, b), (&whole(a), &whole(b))] {
+        let (x, y) = (vector::<T>(a), vector::<T>(b));
+        // One quotient; the oracle subtracts from one.
+        close(Hamming.distance(&x, &y), oracle::hamming(a, b), eps, 0.0)?;
+        close(
+            Jaccard.distance(&x, &y),
+            oracle::jaccard(a, b),
+            eps,
+            f64::EPSILON,
+        )?;
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn distances_match_their_definitions_in_f32(
@@ -95,6 +156,7 @@ proptest! {
         factors in prop::collection::vec(-1.0..1.0f64, 1..50),
     ) {
         agree::<f32>(&points, &factors)?;
+        sums_and_means_agree::<f32>(&points)?;
     }
 
     #[test]
@@ -103,6 +165,7 @@ proptest! {
         factors in prop::collection::vec(-1.0..1.0f64, 1..50),
     ) {
         agree::<f64>(&points, &factors)?;
+        sums_and_means_agree::<f64>(&points)?;
     }
 }
 
@@ -111,10 +174,10 @@ fn all<T: Scalar>() -> Vec<(&'static str, Box<dyn Distance<T>>)> {
     let identity = Array2::from_shape_fn((2, 2), |(i, j)| if i == j { T::ONE } else { T::ZERO });
     vec![
         ("euclidean", Box::new(Euclidean)),
-        ("manhattan", order(1.0)),
+        ("manhattan", Box::new(Manhattan)),
         ("minkowski", order(3.0)),
         ("minkowski, broken order", order(2.5)),
-        ("chebyshev", order(f64::INFINITY)),
+        ("chebyshev", Box::new(Chebyshev)),
         (
             "mahalanobis",
             Box::new(Mahalanobis::from_precision(identity.view()).unwrap()),
@@ -198,6 +261,7 @@ fn zero_vectors_have_a_place_among_directions() {
         assert_eq!(Cosine.distance(&x, &y).to_f64(), cosine);
         assert_eq!(CosineSimilarity.similarity(&x, &y).to_f64(), 1.0 - cosine);
         assert!((Angular.distance(&x, &y).to_f64() - angle).abs() < 1e-7);
+        assert_eq!(Chord.distance(&x, &y), (2.0 * cosine as f32).sqrt());
     }
 }
 
@@ -210,6 +274,10 @@ fn equal_and_opposite_directions_are_exact() {
     assert_eq!(Cosine.distance(&a, &a), 0.0);
     assert_eq!(Cosine.distance(&a, &opposite), 2.0);
     assert_eq!(Angular.distance(&a, &opposite), std::f32::consts::PI);
+    for i in 1..100u8 {
+        let a = [f32::from(i), 1.0, 0.3];
+        assert_eq!(Chord.distance(&a, &a.map(|x| -x)), 2.0);
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Suite `distances`: matrices of all pairs.
 
 use metric_core::{
-    Angular, Cosine, Distance, Euclidean, InnerProduct, Mahalanobis, Minkowski, Scalar,
-    SquaredEuclidean, pairwise, pairwise_similarity,
+    Angular, Canberra, Chebyshev, Cosine, Distance, Euclidean, InnerProduct, Mahalanobis,
+    Manhattan, Minkowski, Scalar, SquaredEuclidean, pairwise, pairwise_similarity,
 };
 
 use super::{Case, CaseError, Op, Outputs};
@@ -35,13 +35,18 @@ pub(super) const OPS: &[Op] = &[
     op("minkowski", minkowski::<f32>, minkowski::<f64>),
     op(
         "manhattan",
-        |case| of_order::<f32>(case, 1.0),
-        |case| of_order::<f64>(case, 1.0),
+        |case| matrix::<f32, _>(case, Manhattan),
+        |case| matrix::<f64, _>(case, Manhattan),
     ),
     op(
         "chebyshev",
-        |case| of_order::<f32>(case, f64::INFINITY),
-        |case| of_order::<f64>(case, f64::INFINITY),
+        |case| matrix::<f32, _>(case, Chebyshev),
+        |case| matrix::<f64, _>(case, Chebyshev),
+    ),
+    op(
+        "canberra",
+        |case| matrix::<f32, _>(case, Canberra),
+        |case| matrix::<f64, _>(case, Canberra),
     ),
     op("inner_product", inner_product::<f32>, inner_product::<f64>),
     op("mahalanobis", mahalanobis::<f32>, mahalanobis::<f64>),
@@ -54,11 +59,7 @@ fn matrix<T: Scalar, D: Distance<T>>(case: &Case, distance: D) -> Result<Outputs
 }
 
 fn minkowski<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
-    of_order::<T>(case, case.f64_param("p")?)
-}
-
-fn of_order<T: Scalar>(case: &Case, p: f64) -> Result<Outputs, CaseError> {
-    let distance = Minkowski::new(p).map_err(|e| case.refused(e))?;
+    let distance = Minkowski::new(case.f64_param("p")?).map_err(|e| case.refused(e))?;
     matrix::<T, _>(case, distance)
 }
 

@@ -48,6 +48,120 @@ pub fn mahalanobis(precision: &[Vec<f64>], a: &[f64], b: &[f64]) -> f64 {
     dot(&d, &image).sqrt()
 }
 
+/// `Σ |aᵢ − bᵢ| / (|aᵢ| + |bᵢ|)`, 0/0 counts 0.
+pub fn canberra(a: &[f64], b: &[f64]) -> f64 {
+    let terms = a
+        .iter()
+        .zip(b)
+        .map(|(x, y)| (x - y).abs() / (x.abs() + y.abs()));
+    terms.filter(|term| !term.is_nan()).sum()
+}
+
+/// `Σ |aᵢ − bᵢ| / Σ |aᵢ + bᵢ|`, 0/0 is 0.
+pub fn bray_curtis(a: &[f64], b: &[f64]) -> f64 {
+    let apart: f64 = differences(a, b).sum();
+    let together: f64 = a.iter().zip(b).map(|(x, y)| (x + y).abs()).sum();
+    if apart == 0.0 { 0.0 } else { apart / together }
+}
+
+/// Entries less their mean; zeros if all are equal.
+pub fn centred(a: &[f64]) -> Vec<f64> {
+    if a.iter().all(|x| x.total_cmp(&a[0]).is_eq()) {
+        return vec![0.0; a.len()];
+    }
+    let mean = a.iter().sum::<f64>() / a.len() as f64;
+    a.iter().map(|x| x - mean).collect()
+}
+
+/// One minus Pearson's coefficient; constant rows as zero vectors of the cosine.
+pub fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    1.0 - cosine_similarity(&centred(a), &centred(b))
+}
+
+/// `var(a − b) / var(a)`; with a constant `a` infinite, or 0 if `a − b` is constant too.
+pub fn signal_to_noise(a: &[f64], b: &[f64]) -> f64 {
+    let noise: Vec<f64> = a.iter().zip(b).map(|(x, y)| x - y).collect();
+    let squares = |v: &[f64]| centred(v).iter().map(|x| x * x).sum::<f64>();
+    let (noise, signal) = (squares(&noise), squares(a));
+    if noise == 0.0 { 0.0 } else { noise / signal }
+}
+
+fn shares(a: &[f64]) -> Vec<f64> {
+    let total: f64 = a.iter().sum();
+    a.iter().map(|x| x / total).collect()
+}
+
+/// `½ Σ pᵢ ln(pᵢ/mᵢ) + ½ Σ qᵢ ln(qᵢ/mᵢ)` of the shares; `ln 2` if one row alone has no mass.
+pub fn jensen_shannon_divergence(a: &[f64], b: &[f64]) -> f64 {
+    let empty = |v: &[f64]| v.iter().all(|x| *x == 0.0);
+    match (empty(a), empty(b)) {
+        (true, true) => return 0.0,
+        (false, false) => {}
+        _ => return std::f64::consts::LN_2,
+    }
+    let (p, q) = (shares(a), shares(b));
+    let part = |x: f64, m: f64| if x > 0.0 { x * (x / m).ln() } else { 0.0 };
+    let terms = p.iter().zip(&q).map(|(&p, &q)| {
+        let m = (p + q) / 2.0;
+        (part(p, m) + part(q, m)) / 2.0
+    });
+    terms.sum()
+}
+
+/// `1 − Σ √(pᵢ qᵢ)` of the shares; 1 if one row alone has no mass.
+pub fn squared_hellinger(a: &[f64], b: &[f64]) -> f64 {
+    let empty = |v: &[f64]| v.iter().all(|x| *x == 0.0);
+    match (empty(a), empty(b)) {
+        (true, true) => 0.0,
+        (false, false) => {
+            let (p, q) = (shares(a), shares(b));
+            1.0 - p.iter().zip(&q).map(|(p, q)| (p * q).sqrt()).sum::<f64>()
+        }
+        _ => 1.0,
+    }
+}
+
+/// `cosh d` in the Poincaré ball.
+pub fn poincare_cosh(a: &[f64], b: &[f64]) -> f64 {
+    1.0 + 2.0 * squared_euclidean(a, b) / ((1.0 - dot(a, a)) * (1.0 - dot(b, b)))
+}
+
+/// `cosh d` on the hyperboloid, first entries computed from the others.
+pub fn lorentz_cosh(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b) = (&a[1..], &b[1..]);
+    (1.0 + dot(a, a)).sqrt() * (1.0 + dot(b, b)).sqrt() - dot(a, b)
+}
+
+/// Angle between two points of the unit sphere given by latitude and longitude, from their cross and inner products.
+pub fn great_circle(a: &[f64], b: &[f64]) -> f64 {
+    let at = |p: &[f64]| [p[0].cos() * p[1].cos(), p[0].cos() * p[1].sin(), p[0].sin()];
+    let (u, v) = (at(a), at(b));
+    let cross = [
+        u[1] * v[2] - u[2] * v[1],
+        u[2] * v[0] - u[0] * v[2],
+        u[0] * v[1] - u[1] * v[0],
+    ];
+    dot(&cross, &cross).sqrt().atan2(dot(&u, &v))
+}
+
+/// Share of unequal entries.
+pub fn hamming(a: &[f64], b: &[f64]) -> f64 {
+    let unequal = differences(a, b).filter(|d| *d > 0.0).count();
+    unequal as f64 / a.len() as f64
+}
+
+/// One minus common over all non-zero places; 0 if there are none.
+pub fn jaccard(a: &[f64], b: &[f64]) -> f64 {
+    let places = |wanted: fn(bool, bool) -> bool| {
+        a.iter()
+            .zip(b)
+            .filter(|(x, y)| wanted(**x != 0.0, **y != 0.0))
+            .count() as f64
+    };
+    let (common, all) = (places(|x, y| x && y), places(|x, y| x || y));
+    if all == 0.0 { 0.0 } else { 1.0 - common / all }
+}
+
 /// All items but `left_out`, nearest first, ties by index.
 pub fn ranking(distances: &[f64], left_out: Option<usize>) -> Vec<usize> {
     let mut order: Vec<usize> = (0..distances.len())

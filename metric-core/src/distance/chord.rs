@@ -1,4 +1,4 @@
-//! Distances that see directions only: cosine and angle, both from the chord between unit vectors.
+//! Distances that see directions only: chord, cosine and angle, all from the chord between unit vectors.
 
 use super::form::{Kind, Map, Value};
 use super::{Distance, Form, Law, Metric, Similarity, same_length};
@@ -31,6 +31,28 @@ pub struct Cosine;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Angular;
 
+/// Straight line between two directions.
+///
+/// ```text
+/// d(a, b) = ‖a/‖a‖ − b/‖b‖‖ = √(2 − 2 cos(a, b))
+/// ```
+/// In `[0, 2]`. The Euclidean distance of the unit vectors, hence a [`Metric`] on directions and a pseudometric on
+/// vectors. [`Cosine`] is `d²/2`, also for zero vectors: one is at `√2` from any other and at 0 from another zero
+/// vector. Rounding the unit vectors moves each chord by less than `3 ε`:
+/// ```text
+/// d(a, c) ≤ (d(a, b) + d(b, c)) (1 + (n + 8) ε) + 16 ε
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use metric_core::{Chord, Distance};
+/// assert_eq!(Chord.distance(&[3.0f32, 0.0], &[-5.0, 0.0]), 2.0);
+/// assert_eq!(Chord.distance(&[3.0f32, 0.0], &[0.0, 0.0]), 2.0f32.sqrt());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chord;
+
 /// Cosine of the angle between two vectors.
 ///
 /// ```text
@@ -44,7 +66,7 @@ pub struct CosineSimilarity;
 impl<T: Scalar> Distance<T> for Cosine {
     fn distance(&self, a: &[T], b: &[T]) -> T {
         let two = T::ONE + T::ONE;
-        let Chord { near, far } = chord(a, b);
+        let Chords { near, far } = chord(a, b);
         // Whichever end is nearer is the accurate one; both forms stay inside [0, 2].
         if near <= two {
             near / two
@@ -66,7 +88,7 @@ impl<T: Scalar> Distance<T> for Angular {
         self.rank_to_distance(self.rank(a, b))
     }
     fn rank(&self, a: &[T], b: &[T]) -> T {
-        let Chord { near, far } = chord(a, b);
+        let Chords { near, far } = chord(a, b);
         // Opposite vectors: x/0 = ∞, whose arc tangent is π/2.
         near.sqrt() / far.sqrt()
     }
@@ -86,10 +108,36 @@ impl<T: Scalar> Distance<T> for Angular {
 
 impl<T: Scalar> Metric<T> for Angular {}
 
+/// Ranked by the square.
+impl<T: Scalar> Distance<T> for Chord {
+    fn distance(&self, a: &[T], b: &[T]) -> T {
+        self.rank_to_distance(self.rank(a, b))
+    }
+    fn rank(&self, a: &[T], b: &[T]) -> T {
+        let Chords { near, far } = chord(a, b);
+        let two = T::ONE + T::ONE;
+        if near <= two { near } else { two + two - far }
+    }
+    fn rank_to_distance(&self, rank: T) -> T {
+        rank.sqrt()
+    }
+    fn law(&self) -> Law {
+        Law::Pseudometric
+    }
+    fn form(&self) -> Form<'_, T> {
+        Form(Kind::Chords(
+            Map::Direction { centred: false },
+            Value::Chord,
+        ))
+    }
+}
+
+impl<T: Scalar> Metric<T> for Chord {}
+
 impl<T: Scalar> Similarity<T> for CosineSimilarity {
     fn similarity(&self, a: &[T], b: &[T]) -> T {
         let two = T::ONE + T::ONE;
-        let Chord { near, far } = chord(a, b);
+        let Chords { near, far } = chord(a, b);
         if near <= two {
             T::ONE - near / two
         } else {
@@ -105,12 +153,12 @@ impl<T: Scalar> Similarity<T> for CosineSimilarity {
 }
 
 /// `near = ‖â − b̂‖²` and `far = ‖â + b̂‖²`; the two add up to 4.
-struct Chord<T> {
+struct Chords<T> {
     near: T,
     far: T,
 }
 
-fn chord<T: Scalar>(a: &[T], b: &[T]) -> Chord<T> {
+fn chord<T: Scalar>(a: &[T], b: &[T]) -> Chords<T> {
     same_length(a, b);
     let (a_squares, b_squares) = (lanes::squared_norm(a), lanes::squared_norm(b));
     let safe = |squares: f64| squares >= T::SAFE_NORMS.0 && squares <= T::SAFE_NORMS.1;
@@ -122,7 +170,7 @@ fn chord<T: Scalar>(a: &[T], b: &[T]) -> Chord<T> {
 }
 
 #[inline]
-fn unit_chord<T: Scalar>(a: &[T], b: &[T], a_squares: f64, b_squares: f64) -> Chord<T> {
+fn unit_chord<T: Scalar>(a: &[T], b: &[T], a_squares: f64, b_squares: f64) -> Chords<T> {
     let a_inverse = T::from_f64(1.0 / a_squares.sqrt());
     let b_inverse = T::from_f64(1.0 / b_squares.sqrt());
     let near = lanes::sum(a, b, |x, y| {
@@ -139,24 +187,24 @@ fn unit_chord<T: Scalar>(a: &[T], b: &[T], a_squares: f64, b_squares: f64) -> Ch
             total * total
         })
     };
-    Chord { near, far }
+    Chords { near, far }
 }
 
 /// The same for vectors whose squares leave the range, and for zero vectors.
 #[cold]
-fn rescaled_chord<T: Scalar>(a: &[T], b: &[T]) -> Chord<T> {
+fn rescaled_chord<T: Scalar>(a: &[T], b: &[T]) -> Chords<T> {
     let (a, b) = (largest_to_one(a), largest_to_one(b));
     let (a_squares, b_squares) = (lanes::squared_norm(&a), lanes::squared_norm(&b));
     let (near, far) = match (a_squares > 0.0, b_squares > 0.0) {
         (true, true) => {
-            let Chord { near, far } = unit_chord(&a, &b, a_squares, b_squares);
+            let Chords { near, far } = unit_chord(&a, &b, a_squares, b_squares);
             (near, far)
         }
         (false, false) => (0.0, 4.0),
         // A right angle: cosine distance 1.
         _ => (2.0, 2.0),
     };
-    Chord {
+    Chords {
         near: T::from_f64(near),
         far: T::from_f64(far),
     }

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::{Distance, Metric, same_length};
+use super::{Distance, Law, Metric, check_columns, same_length};
 use crate::rows::Rows;
 use crate::scalar::Sealed;
 use crate::{Error, Scalar, lanes};
@@ -148,6 +148,17 @@ impl<T: Scalar> Distance<T> for Mahalanobis<T> {
         let length = largest(&image);
         let squares: f64 = image.iter().map(|y| (y / length) * (y / length)).sum();
         T::from_f64(length * squares.sqrt() * scale)
+    }
+    fn law(&self) -> Law {
+        Law::Metric
+    }
+    fn check(&self, row: &[T]) -> Result<(), Error> {
+        check_columns(
+            "mahalanobis",
+            "as many columns as the precision matrix",
+            self.dim,
+            row,
+        )
     }
 }
 

@@ -1,18 +1,35 @@
 //! Distances as small value types over slices.
 
+mod abundance;
+mod centred;
 mod chord;
 mod euclidean;
+mod fold;
 pub(crate) mod form;
+mod great_circle;
+mod histogram;
+mod hyperbolic;
+mod law;
 mod mahalanobis;
+mod manhattan;
 mod minkowski;
 mod product;
+mod set;
 
-pub use chord::{Angular, Cosine, CosineSimilarity};
+pub use abundance::{BrayCurtis, Canberra};
+pub use centred::{Correlation, SignalToNoise};
+pub use chord::{Angular, Chord, Cosine, CosineSimilarity};
 pub use euclidean::{Euclidean, SquaredEuclidean};
 pub use form::Form;
+pub use great_circle::GreatCircle;
+pub use histogram::{Hellinger, JensenShannon};
+pub use hyperbolic::{Lorentz, Poincare};
+pub use law::Law;
 pub use mahalanobis::Mahalanobis;
+pub use manhattan::{Chebyshev, Manhattan};
 pub use minkowski::Minkowski;
 pub use product::InnerProduct;
+pub use set::{Hamming, Jaccard};
 
 use crate::{Error, Scalar};
 
@@ -41,18 +58,18 @@ pub trait Distance<T: Scalar>: Send + Sync {
         rank
     }
 
-    /// Which axioms hold.
+    /// Which axioms hold. A type that is a [`Metric`] answers [`Law::Metric`] or [`Law::Pseudometric`].
     fn law(&self) -> Law {
         Law::Semimetric
     }
 
-    /// Is the distance defined for this row?
+    /// Is this finite row in the domain? A distance for all vectors accepts every row.
     ///
-    /// The functions over matrices ask for every row.
+    /// Functions of whole matrices ask once a row, so that [`distance`](Self::distance) need not.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with it.
+    /// [`Error::OutOfDomain`] without the row's number, which [`Error::in_row`] adds.
     fn check(&self, _row: &[T]) -> Result<(), Error> {
         Ok(())
     }
@@ -63,22 +80,9 @@ pub trait Distance<T: Scalar>: Send + Sync {
     }
 }
 
-/// The axioms that a distance obeys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Law {
-    /// All of them.
-    Metric,
-    /// All but one: different vectors may be at distance 0.
-    Pseudometric,
-    /// Symmetric and 0 for equal vectors, but no triangle inequality.
-    Semimetric,
-    /// Not even symmetric.
-    Asymmetric,
-}
-
 /// A distance that obeys the axioms, as computed and not only on paper.
 ///
-/// For all finite vectors:
+/// For all finite vectors of its domain ([`Distance::check`]):
 /// ```text
 /// d(a, a) = 0                          exactly
 /// d(a, b) = d(b, a)                    to the bit
@@ -169,4 +173,23 @@ behind!(Box<D>);
 #[track_caller]
 fn same_length<T>(a: &[T], b: &[T]) {
     assert_eq!(a.len(), b.len(), "vectors must have the same length");
+}
+
+/// The error of [`Distance::check`] for a row of another length than `columns`.
+fn check_columns<T>(
+    distance: &'static str,
+    expected: &'static str,
+    columns: usize,
+    row: &[T],
+) -> Result<(), Error> {
+    if row.len() == columns {
+        return Ok(());
+    }
+    Err(Error::OutOfDomain {
+        distance,
+        expected,
+        row: None,
+        column: None,
+        got: row.len() as f64,
+    })
 }

@@ -97,7 +97,7 @@ impl<'a, T: Scalar, D: Distance<T>> BruteForce<'a, T, D> {
 
     fn queries<'q>(&self, queries: ArrayView2<'q, T>) -> Result<Rows<'q, T>, Error> {
         let rows = checked_queries(queries, self.dim())?;
-        (0..rows.len()).try_for_each(|i| self.prepared.distance().check(rows.row(i)))?;
+        rows.check(self.prepared.distance())?;
         Ok(rows)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::side::{Frame, Side, frame_of};
+use super::side::{Side, frame_of};
 use crate::Scalar;
 use crate::distance::form::{Form, Kind, Terms, Value};
 use crate::kernel::term::{Cube, Difference, LargestDifference, Power, Product, Ratio, Term};
 use crate::kernel::tile::{At, Packed, Sink, sweep_on, widths};
-use crate::kernel::{Isa, Simd};
+use crate::kernel::{Isa, Simd, scan};
 use crate::rows::Rows;
 use crate::scalar::Sealed;
 
@@ -80,6 +80,7 @@ where
             Kind::Products => Way::Products {
                 panels: packed(columns.data(), columns.dim()),
             },
+            Kind::Terms(Terms::Canberra) if sides.iter().any(|side| !has_room(side)) => Way::Pairs,
             Kind::Terms(terms) => Way::Terms {
                 terms,
                 scale: frame.scale,
@@ -214,7 +215,7 @@ where
                     }
                     Terms::Canberra => sweep_on(
                         isa,
-                        Ratio(T::LEAST_NORMAL),
+                        Ratio(T::from_f64(T::LEAST)),
                         strips,
                         panels,
                         columns,
@@ -284,6 +285,11 @@ where
             );
         }
     }
+}
+
+/// Do sums of two entries stay in the range?
+fn has_room<T: Scalar>(side: &Rows<'_, T>) -> bool {
+    scan::largest(side.data()) < T::LARGEST / T::from_f64(4.0)
 }
 
 /// Turns a joined sum into a value.

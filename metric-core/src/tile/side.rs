@@ -218,7 +218,8 @@ impl<T: Scalar> Side<T> {
             }
             Map::HalfRoots => {
                 slacks.fill((8.0 * unit) as f32);
-                (Cow::Owned(half_roots(rows)), rows.dim())
+                doubtful = vec![false; n];
+                (Cow::Owned(half_roots(rows, &mut doubtful)), rows.dim())
             }
         };
         let norms: Vec<f64> = mapped.par_chunks(dim).map(lanes::squared_norm).collect();
@@ -307,17 +308,21 @@ fn directions<T: Scalar>(rows: &Rows<'_, T>, centred: bool, doubtful: &mut [bool
     units
 }
 
-/// `√(p/2)` for rows scaled to sum 1.
-fn half_roots<T: Scalar>(rows: &Rows<'_, T>) -> Vec<T> {
+/// `√(p/2)` for rows scaled to sum 1; rows without mass are doubtful and become zero.
+fn half_roots<T: Scalar>(rows: &Rows<'_, T>, doubtful: &mut [bool]) -> Vec<T> {
     let mut roots = vec![T::ZERO; rows.data().len()];
     roots
         .par_chunks_mut(rows.dim())
+        .zip(doubtful)
         .enumerate()
-        .for_each(|(i, roots)| {
+        .for_each(|(i, (roots, doubtful))| {
             let row = rows.row(i);
             let mass: f64 = row.iter().map(|x| x.to_f64()).sum();
-            for (root, x) in roots.iter_mut().zip(row) {
-                *root = T::from_f64((x.to_f64() / mass / 2.0).sqrt());
+            *doubtful = !(mass.is_normal() && mass > 0.0);
+            if !*doubtful {
+                for (root, x) in roots.iter_mut().zip(row) {
+                    *root = T::from_f64((x.to_f64() / mass / 2.0).sqrt());
+                }
             }
         });
     roots
