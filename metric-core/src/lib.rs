@@ -24,6 +24,7 @@ mod distance;
 mod error;
 mod knn;
 mod lanes;
+pub mod linear;
 mod pairwise;
 mod relevance;
 pub mod retrieval;
