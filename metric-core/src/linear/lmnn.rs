@@ -22,8 +22,9 @@ use crate::{Error, Scalar};
 /// Targets are chosen once, by the start; equal distances go to the lowest index, and a class with fewer than `k + 1`
 /// rows gives what it has. `L` is found by gradient descent with a step that doubles after each success and is
 /// halved until the loss falls. The paper starts at the identity in the data's units; here it is scaled so that images
-/// have variance one an entry on average, which makes the result independent of the units. With fewer components it
-/// starts at the principal ones; [`fit_from`](Self::fit_from) starts elsewhere.
+/// have variance one an entry on average, which makes the result independent of the units. If components are asked
+/// for it starts at the leading discriminants ([`Lda`](super::Lda) with Ledoit and Wolf's shrinkage), or where there are
+/// fewer of those at the principal components; [`fit_from`](Self::fit_from) starts elsewhere.
 ///
 /// Cost: `O(n² (out + k))` an evaluation, in parallel over rows; memory `O(n (dim + k))`: pairs are met twice, never
 /// stored.
@@ -108,7 +109,7 @@ impl Lmnn {
         labels: &[u32],
     ) -> Result<LinearMap<T>, Error> {
         let centred = Centred::new(rows)?;
-        let start = |_: &Self| start(&centred, self.components);
+        let start = |_: &Self| start(&centred, labels, self.components);
         self.search(&centred, labels, start)
     }
 

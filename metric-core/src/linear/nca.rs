@@ -18,9 +18,10 @@ use crate::{Error, Scalar};
 /// f(A) = Σᵢ pᵢ
 /// ∂f/∂A = 2 A Σᵢ (pᵢ Σₖ pᵢₖ xᵢₖ xᵢₖᵀ − Σ_{j of i's class} pᵢⱼ xᵢⱼ xᵢⱼᵀ),   xᵢⱼ = xᵢ − xⱼ
 /// ```
-/// The search is L-BFGS with 10 steps of memory. The paper leaves the start open: here the identity, or the leading
-/// principal components if fewer are asked for, scaled so that images have variance one an entry on average, which makes
-/// the result independent of the data's units. `f` has local maxima; [`fit_from`](Self::fit_from) starts elsewhere.
+/// The search is L-BFGS with 10 steps of memory. The paper leaves the start open: here the identity, or if components are
+/// asked for the leading discriminants ([`Lda`](super::Lda) with Ledoit and Wolf's shrinkage), or where there are fewer
+/// of those the principal components; scaled so that images have variance one an entry on average, which makes the
+/// result independent of the data's units. `f` has local maxima; [`fit_from`](Self::fit_from) starts elsewhere.
 ///
 /// Cost: `O(n² out)` an evaluation, in parallel over rows; memory `O(n dim)`: pairs are met twice, never stored.
 ///
@@ -92,7 +93,7 @@ impl Nca {
     ) -> Result<LinearMap<T>, Error> {
         let centred = Centred::new(rows)?;
         let problem = Problem::new(&centred.rows, labels)?;
-        let start = start(&centred, self.components)?;
+        let start = start(&centred, labels, self.components)?;
         self.search(&centred, &problem, start)
     }
 

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use super::centred::Centred;
-use super::{LinearMap, Pca};
+use super::{Estimator, Lda, LinearMap, Pca};
 use crate::{Error, Scalar, lanes};
 
 /// Squared Euclidean distance.
@@ -21,14 +21,21 @@ pub(super) fn row(z: &Array2<f64>, index: usize) -> &[f64] {
     &entries[index * dim..][..dim]
 }
 
-/// The map `[out, dim]` for centred rows that a search starts from: the leading principal components, or the identity,
-/// scaled so that images have a mean variance of one for each entry.
-pub(super) fn start(centred: &Centred, components: Option<usize>) -> Result<Array2<f64>, Error> {
-    let dim = centred.rows.ncols();
+/// The map `[out, dim]` for centred rows that a search starts from, scaled so that images have a mean variance of one for
+/// each entry: the identity, or if fewer components are asked for the leading discriminants, or if there are fewer of
+/// those the leading principal components.
+pub(super) fn start(
+    centred: &Centred,
+    labels: &[u32],
+    components: Option<usize>,
+) -> Result<Array2<f64>, Error> {
+    let rows = centred.rows.view();
     let map = match components {
-        None => Array2::eye(dim),
+        None => Array2::eye(rows.ncols()),
         Some(k) => {
-            let map = Pca::components(k).fit(centred.rows.view())?;
+            let discriminants = Lda::new().components(k).estimator(Estimator::LedoitWolf);
+            let map = discriminants.fit(rows, labels);
+            let map = map.or_else(|_| Pca::components(k).fit(rows))?;
             map.matrix().to_owned()
         }
     };
