@@ -39,7 +39,10 @@ fn noisy(n: usize, noise: usize, seed: u64) -> (Array2<f64>, Vec<u32>) {
 /// Share of rows whose nearest other row has their label.
 fn accuracy<T: Scalar>(metric: &impl Distance<T>, rows: ArrayView2<'_, T>, labels: &[u32]) -> f64 {
     let found = knn_self(metric, rows, 1).unwrap().indices;
-    let hits = labels.iter().zip(found.column(0)).filter(|&(&l, &j)| l == labels[j]);
+    let hits = labels
+        .iter()
+        .zip(found.column(0))
+        .filter(|&(&l, &j)| l == labels[j]);
     hits.count() as f64 / labels.len() as f64
 }
 
@@ -55,15 +58,38 @@ fn learn<T: Scalar>(rows: ArrayView2<'_, T>, labels: &[u32]) -> Vec<(&'static st
     vec![
         ("zca", covariance.whitening(Whitening::Zca).unwrap()),
         ("pca", covariance.whitening(Whitening::Pca).unwrap()),
-        ("cholesky", covariance.whitening(Whitening::Cholesky).unwrap()),
+        (
+            "cholesky",
+            covariance.whitening(Whitening::Cholesky).unwrap(),
+        ),
         ("components", Pca::components(2).fit(rows).unwrap()),
-        ("whitened", Pca::variance(0.9).whiten(true).fit(rows).unwrap()),
+        (
+            "whitened",
+            Pca::variance(0.9).whiten(true).fit(rows).unwrap(),
+        ),
         ("lda", Lda::new().fit(rows, labels).unwrap()),
         ("rca", Rca::new().fit(rows, &chunklets(labels)).unwrap()),
         ("nca", Nca::new().iterations(15).fit(rows, labels).unwrap()),
-        ("nca 2", Nca::new().components(2).iterations(15).fit(rows, labels).unwrap()),
-        ("lmnn", Lmnn::new(3).iterations(30).fit(rows, labels).unwrap()),
-        ("lmnn 2", Lmnn::new(3).components(2).iterations(30).fit(rows, labels).unwrap()),
+        (
+            "nca 2",
+            Nca::new()
+                .components(2)
+                .iterations(15)
+                .fit(rows, labels)
+                .unwrap(),
+        ),
+        (
+            "lmnn",
+            Lmnn::new(3).iterations(30).fit(rows, labels).unwrap(),
+        ),
+        (
+            "lmnn 2",
+            Lmnn::new(3)
+                .components(2)
+                .iterations(30)
+                .fit(rows, labels)
+                .unwrap(),
+        ),
     ]
 }
 
@@ -80,15 +106,20 @@ fn learned_metrics_find_neighbours_where_noise_hides_them() {
         ("lda", Lda::new().fit(rows, &labels).unwrap()),
         ("rca", Rca::new().fit(rows, &chunklets(&labels)).unwrap()),
         ("nca", Nca::new().fit(rows, &labels).unwrap()),
-        ("nca 2", Nca::new().components(2).fit(rows, &labels).unwrap()),
+        (
+            "nca 2",
+            Nca::new().components(2).fit(rows, &labels).unwrap(),
+        ),
         ("lmnn", Lmnn::new(3).fit(rows, &labels).unwrap()),
-        ("lmnn 2", Lmnn::new(3).components(2).fit(rows, &labels).unwrap()),
+        (
+            "lmnn 2",
+            Lmnn::new(3).components(2).fit(rows, &labels).unwrap(),
+        ),
     ] {
         let metric = map.metric();
         for (set, labels) in [(&train, &labels), (&test, &test_labels)] {
             let plain = accuracy(&Euclidean, set.view(), labels);
             let learned = accuracy(&metric, set.view(), labels);
-            eprintln!("{name}: {plain} -> {learned}");//X
             assert!(learned >= plain + 0.1, "{name}: {plain} -> {learned}");
         }
     }
@@ -107,12 +138,19 @@ fn whitened_data_have_the_identity_as_covariance() {
             for ((i, j), got) in whitened.indexed_iter() {
                 // dim ε times the condition of the covariance, below 1e4 for these rows.
                 let want = f64::from(u8::from(i == j));
-                assert!((got - want).abs() <= 7.0 * 1e4 * f64::EPSILON, "{whitening:?}: {got}");
+                assert!(
+                    (got - want).abs() <= 7.0 * 1e4 * f64::EPSILON,
+                    "{whitening:?}: {got}"
+                );
             }
             let [a, b] = [0, 1].map(|i| rows.row(i).to_vec());
             distances.push(map.metric().distance(&a, &b));
         }
-        assert!(distances.iter().all(|d| (d - distances[0]).abs() <= 1e-11 * distances[0]));
+        assert!(
+            distances
+                .iter()
+                .all(|d| (d - distances[0]).abs() <= 1e-11 * distances[0])
+        );
         let zca: LinearMap<f64> = covariance.whitening(Whitening::Zca).unwrap();
         let skew = &zca.matrix() - &zca.matrix().t();
         assert!(skew.iter().all(|x| x.abs() < 1e-11));
@@ -147,7 +185,9 @@ fn the_number_of_threads_does_not_change_a_bit() {
     let all = |threads: usize| {
         with_threads(threads, || {
             let maps = learn(rows.view(), &labels);
-            let images = maps.iter().map(|(_, map)| map.transform(rows.view()).unwrap());
+            let images = maps
+                .iter()
+                .map(|(_, map)| map.transform(rows.view()).unwrap());
             let images: Vec<Array2<f32>> = images.collect();
             (maps, images)
         })
@@ -167,7 +207,11 @@ fn units_that_are_powers_of_two_change_the_unit_and_no_other_bit() {
             assert_eq!(map.mean(), &want.mean() * unit, "{name}");
             let rotation = *name == "components";
             let scale = if rotation { 1.0 } else { unit };
-            assert_eq!(map.matrix(), &want.matrix() / scale, "{name} at 2^{exponent}");
+            assert_eq!(
+                map.matrix(),
+                &want.matrix() / scale,
+                "{name} at 2^{exponent}"
+            );
         }
     }
 }
@@ -175,7 +219,13 @@ fn units_that_are_powers_of_two_change_the_unit_and_no_other_bit() {
 #[test]
 fn single_precision_keeps_its_digits_at_extreme_sizes_and_far_from_the_origin() {
     let (rows, labels) = noisy(90, 2, 9);
-    for (unit, offset) in [(1e18, 0.0), (1e-18, 0.0), (1e-30, 0.0), (1.0, 1e4), (1e18, 1e21)] {
+    for (unit, offset) in [
+        (1e18, 0.0),
+        (1e-18, 0.0),
+        (1e-30, 0.0),
+        (1.0, 1e4),
+        (1e18, 1e21),
+    ] {
         // What `f32` holds, again as `f64` and in units of 1.
         let single = rows.mapv(|x| (x * unit + offset) as f32);
         let plain = single.mapv(|x| (f64::from(x) - offset) / unit);
@@ -190,7 +240,10 @@ fn single_precision_keeps_its_digits_at_extreme_sizes_and_far_from_the_origin() 
             let largest = want.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
             for (got, want) in images.iter().zip(&want) {
                 let got = f64::from(*got) / unit;
-                assert!((got - want).abs() <= 1e-6 * largest, "{name}: {got}, {want}");
+                assert!(
+                    (got - want).abs() <= 1e-6 * largest,
+                    "{name}: {got}, {want}"
+                );
             }
         }
         for (name, map) in learned {
@@ -198,7 +251,10 @@ fn single_precision_keeps_its_digits_at_extreme_sizes_and_far_from_the_origin() 
             assert!(images.iter().all(|x| x.is_finite()), "{name}");
             if name.starts_with("nca") || name.starts_with("lmnn") {
                 let plain = accuracy(&Euclidean, single.view(), &labels);
-                assert!(accuracy(&map.metric(), single.view(), &labels) >= plain, "{name} {unit} {offset} {plain}");
+                assert!(
+                    accuracy(&map.metric(), single.view(), &labels) >= plain,
+                    "{name} {unit} {offset} {plain}"
+                );
             }
         }
     }
@@ -214,14 +270,28 @@ fn shrinkage_is_needed_where_there_are_fewer_rows_than_columns() {
     assert!(Mahalanobis::from_data(rows, Estimator::LedoitWolf).is_ok());
     assert!(Mahalanobis::from_data(rows, Estimator::Shrunk(0.1)).is_ok());
     assert_eq!(Lda::new().fit(rows, &labels), Err(refused(9)));
-    let shrunk = Lda::new().estimator(Estimator::LedoitWolf).fit(rows, &labels).unwrap();
+    let shrunk = Lda::new()
+        .estimator(Estimator::LedoitWolf)
+        .fit(rows, &labels)
+        .unwrap();
     assert_eq!(shrunk.out(), 2);
     let groups: Vec<Option<u32>> = labels.iter().map(|&l| Some(l)).collect();
     assert_eq!(Rca::new().fit(rows, &groups), Err(refused(9)));
-    assert!(Rca::new().estimator(Estimator::LedoitWolf).fit(rows, &groups).is_ok());
+    assert!(
+        Rca::new()
+            .estimator(Estimator::LedoitWolf)
+            .fit(rows, &groups)
+            .is_ok()
+    );
     assert_eq!(Pca::variance(1.0).fit(rows).unwrap().out(), 11);
     let many = Pca::components(12).fit(rows);
-    assert_eq!(many, Err(Error::Rank { needed: 12, rank: 11 }));
+    assert_eq!(
+        many,
+        Err(Error::Rank {
+            needed: 12,
+            rank: 11
+        })
+    );
     for map in [
         Nca::new().iterations(5).fit(rows, &labels).unwrap(),
         Lmnn::new(3).iterations(5).fit(rows, &labels).unwrap(),
@@ -249,7 +319,8 @@ fn constant_columns_are_named_or_do_not_matter() {
     let whitened = Pca::variance(1.0).whiten(true).fit(rows).unwrap();
     assert_eq!(whitened.out(), 3);
     let without = rows.select(Axis(1), &[0, 2, 3]);
-    let nca = [rows, without.view()].map(|rows| Nca::new().iterations(10).fit(rows, &labels).unwrap());
+    let nca =
+        [rows, without.view()].map(|rows| Nca::new().iterations(10).fit(rows, &labels).unwrap());
     assert!(nca[0].matrix().column(1).iter().all(|x| x.is_finite()));
     for map in [&nca[0], &Lmnn::new(2).fit(rows, &labels).unwrap()] {
         assert!(accuracy(&map.metric(), rows, &labels) >= accuracy(&Euclidean, rows, &labels));
@@ -295,7 +366,10 @@ fn bad_data_and_labels_are_refused() {
         ]
     };
     let all = |error: Error| [error.clone(), error.clone(), error];
-    let few = Error::LabelCount { rows: 12, labels: 11 };
+    let few = Error::LabelCount {
+        rows: 12,
+        labels: 11,
+    };
     assert_eq!(supervised(rows, &labels[1..]), all(few.clone()));
     assert_eq!(Rca::new().fit(rows, &[None; 11]), Err(few));
     assert_eq!(supervised(rows, &[7; 12]), all(Error::OneClass));
@@ -307,7 +381,11 @@ fn bad_data_and_labels_are_refused() {
     for bad in [f64::NAN, f64::INFINITY] {
         let mut broken = rows.to_owned();
         broken[[3, 1]] = bad;
-        let place = Error::NonFinite { what: "rows", row: 3, column: 1 };
+        let place = Error::NonFinite {
+            what: "rows",
+            row: 3,
+            column: 1,
+        };
         assert_eq!(supervised(broken.view(), &labels), all(place.clone()));
         assert_eq!(Pca::components(1).fit(broken.view()), Err(place.clone()));
         let groups = chunklets(&labels);
@@ -316,7 +394,10 @@ fn bad_data_and_labels_are_refused() {
         assert_eq!(map.transform(broken.view()), Err(place));
     }
     let empty = Array2::<f64>::zeros((0, 3));
-    assert_eq!(supervised(empty.view(), &[]), all(Error::Empty { what: "rows" }));
+    assert_eq!(
+        supervised(empty.view(), &[]),
+        all(Error::Empty { what: "rows" })
+    );
     let map = Pca::components(1).fit(rows).unwrap();
     let narrow = map.transform(rows.slice(s![.., ..3]));
     assert_eq!(narrow, Err(Error::DimMismatch { left: 3, right: 4 }));
@@ -338,7 +419,10 @@ fn parameters_out_of_range_are_refused() {
         (Pca::variance(0.0).fit(rows), "share of the variance"),
         (Pca::variance(1.1).fit(rows), "share of the variance"),
         (Pca::variance(f64::NAN).fit(rows), "share of the variance"),
-        (Pca::components(1).fit(rows.slice(s![..1, ..])), "number of rows"),
+        (
+            Pca::components(1).fit(rows.slice(s![..1, ..])),
+            "number of rows",
+        ),
         (Lda::new().components(0).fit(rows, &labels), "components"),
         (Nca::new().components(0).fit(rows, &labels), "components"),
         (Lmnn::new(1).components(0).fit(rows, &labels), "components"),
@@ -382,9 +466,13 @@ fn class_means_on_a_line_have_one_direction() {
 fn searches_start_where_they_are_told_and_only_improve() {
     let (rows, labels) = noisy(60, 4, 16);
     let start = Lda::new().fit(rows.view(), &labels).unwrap();
-    let nca = Nca::new().iterations(0).fit_from(rows.view(), &labels, &start);
+    let nca = Nca::new()
+        .iterations(0)
+        .fit_from(rows.view(), &labels, &start);
     assert_eq!(nca.unwrap().matrix(), start.matrix());
-    let lmnn = Lmnn::new(3).iterations(0).fit_from(rows.view(), &labels, &start);
+    let lmnn = Lmnn::new(3)
+        .iterations(0)
+        .fit_from(rows.view(), &labels, &start);
     assert_eq!(lmnn.unwrap().matrix(), start.matrix());
     let better = Nca::new().fit_from(rows.view(), &labels, &start).unwrap();
     assert_eq!(better.out(), 2);

@@ -15,11 +15,20 @@ fn map() -> LinearMap<f32> {
         [0.1, -1.0 / 3.0, 5e-324],
         [f64::MAX, -0.0, f64::MIN_POSITIVE / 3.0]
     ];
-    LinearMap::new(matrix.view(), array![1e-300, std::f64::consts::PI, -7.0].view()).unwrap()
+    LinearMap::new(
+        matrix.view(),
+        array![1e-300, std::f64::consts::PI, -7.0].view(),
+    )
+    .unwrap()
 }
 
 fn bits(map: &LinearMap<f32>) -> Vec<u64> {
-    let numbers = map.mean().into_iter().chain(&map.matrix()).copied().collect::<Vec<f64>>();
+    let numbers = map
+        .mean()
+        .into_iter()
+        .chain(&map.matrix())
+        .copied()
+        .collect::<Vec<f64>>();
     numbers.into_iter().map(f64::to_bits).collect()
 }
 
@@ -79,7 +88,11 @@ fn a_file_with_any_byte_changed_is_refused_or_says_the_same() {
             Err(_) => refused += 1,
         }
     }
-    assert!(refused > whole.len() * 9 / 10, "{refused} of {}", whole.len());
+    assert!(
+        refused > whole.len() * 9 / 10,
+        "{refused} of {}",
+        whole.len()
+    );
 }
 
 #[test]
@@ -97,9 +110,25 @@ fn what_is_wrong_is_said() {
     let got = with("\"version\":1", "\"version\":2");
     assert!(matches!(got, MapFault::Version { got: 2 }));
     let got = with("\"dim\":3", "\"dim\":4");
-    assert!(matches!(got, MapFault::Shape { what: "mean", expected: 4, got: 3, .. }));
+    assert!(matches!(
+        got,
+        MapFault::Shape {
+            what: "mean",
+            expected: 4,
+            got: 3,
+            ..
+        }
+    ));
     let got = with("\"out\":2", "\"out\":3");
-    assert!(matches!(got, MapFault::Shape { what: "matrix", expected: 9, got: 6, .. }));
+    assert!(matches!(
+        got,
+        MapFault::Shape {
+            what: "matrix",
+            expected: 9,
+            got: 6,
+            ..
+        }
+    ));
     let got = with("\"out\":2", &format!("\"out\":{}", usize::MAX));
     assert!(matches!(got, MapFault::Shape { what: "matrix", .. }));
     let got = with("0.1", "0.2");
@@ -129,13 +158,18 @@ fn a_map_without_entries_is_refused() {
 #[test]
 fn a_place_that_cannot_be_written_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let error = map().save(folder.path().join("no/such/folder.json")).unwrap_err();
+    let error = map()
+        .save(folder.path().join("no/such/folder.json"))
+        .unwrap_err();
     assert!(matches!(error.fault, MapFault::Io(_)));
     // A folder is in the way of the name.
     let taken = folder.path().join("taken");
     fs::create_dir(&taken).unwrap();
     fs::write(taken.join("inside"), "kept").unwrap();
-    assert!(matches!(map().save(&taken).unwrap_err().fault, MapFault::Io(_)));
+    assert!(matches!(
+        map().save(&taken).unwrap_err().fault,
+        MapFault::Io(_)
+    ));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(taken.join("inside")).unwrap(), "kept");
 }

@@ -125,7 +125,9 @@ fn picks(images: &Array2<f64>, labels: &[u32]) -> f64 {
     };
     let share = |i: usize| {
         let others = || (0..n).filter(|&j| j != i);
-        let least = others().map(|j| distance(i, j)).fold(f64::INFINITY, f64::min);
+        let least = others()
+            .map(|j| distance(i, j))
+            .fold(f64::INFINITY, f64::min);
         let sum = |same: bool| -> f64 {
             let chosen = others().filter(|&j| !same || labels[i] == labels[j]);
             chosen.map(|j| (least - distance(i, j)).exp()).sum()

@@ -23,7 +23,9 @@ impl Centred {
         // Room above, so that neither differences nor the product of both scales overflow.
         let before = shrink(&mut rows, 2.0f64.powi(1000));
         let all = vec![0; rows.nrows()];
-        let mean = move_to_means(&mut rows, &all, 1).row(0).mapv(|m| m * before);
+        let mean = move_to_means(&mut rows, &all, 1)
+            .row(0)
+            .mapv(|m| m * before);
         let scale = before * shrink(&mut rows, f64::INFINITY);
         Ok(Self { rows, mean, scale })
     }

@@ -67,12 +67,22 @@ pub(crate) fn invert_lower(lower: &Array2<f64>) -> Array2<f64> {
 pub(crate) fn eigen(a: ArrayView2<'_, f64>) -> Result<(Array1<f64>, Array2<f64>), Error> {
     let largest = a.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
     let scale = power_of_two_of(largest);
-    let (rising, columns) = backend::eigen(a.mapv(|x| x / scale).view()).ok_or(Error::NoConvergence)?;
-    let values = rising.slice(s![..;-1]).mapv(|x| x * scale);
-    let mut vectors = columns.t().slice(s![..;-1, ..]).as_standard_layout().into_owned();
-    if !vectors.iter().chain(&values).all(|x| x.is_finite()) {
-        return Err(Error::NoConvergence);
+    let found = backend::eigen(a.mapv(|x| x / scale).view());
+    let (values, vectors) = found.map(arrange).ok_or(Error::NoConvergence)?;
+    if vectors.iter().chain(&values).all(|x| x.is_finite()) {
+        Ok((values * scale, vectors))
+    } else {
+        Err(Error::NoConvergence)
     }
+}
+
+/// From rising values and vectors as columns of any sign to what [`eigen`] promises.
+fn arrange((values, columns): (Array1<f64>, Array2<f64>)) -> (Array1<f64>, Array2<f64>) {
+    let mut vectors = columns
+        .t()
+        .slice(s![..;-1, ..])
+        .as_standard_layout()
+        .into_owned();
     for mut vector in vectors.rows_mut() {
         let largest = vector.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
         let first = vector.iter().find(|x| x.abs() >= (1.0 - 1e-6) * largest);
@@ -80,7 +90,7 @@ pub(crate) fn eigen(a: ArrayView2<'_, f64>) -> Result<(Array1<f64>, Array2<f64>)
             vector.mapv_inplace(|x| -x);
         }
     }
-    Ok((values, vectors))
+    (values.slice(s![..;-1]).to_owned(), vectors)
 }
 
 /// The power of two at or below a positive normal number, for divisions that do not round; 1 for others.
@@ -100,10 +110,10 @@ use lapack as backend;
 
 #[cfg(any(test, not(feature = "lapack")))]
 mod pure_rust {
+    use faer::diag::Diag;
     use faer::dyn_stack::{MemBuffer, MemStack};
     use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
     use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-    use faer::diag::Diag;
     use faer::{Mat, Par, Spec};
     use ndarray::{Array1, Array2, ArrayView2};
 

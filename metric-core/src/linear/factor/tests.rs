@@ -15,9 +15,12 @@ fn backends() -> Vec<(&'static str, Factor, Eigen)> {
     ]
 }
 
-/// Symmetric, from sines; eigenvalues of both signs.
+/// Symmetric, of full rank; eigenvalues of both signs.
 fn symmetric(n: usize) -> Array2<f64> {
-    let a = Array2::from_shape_fn((n, n), |(i, j)| ((i * n + 7 * j + 1) as f64).sin());
+    // Sines of a quadratic form: those of a linear one have rank two.
+    let a = Array2::from_shape_fn((n, n), |(i, j)| {
+        ((i * i + 3 * i * j + 7 * j * j + 1) as f64).sin()
+    });
     &a + &a.t()
 }
 
@@ -85,7 +88,10 @@ fn eigenvalues_fall_and_vectors_have_a_sign() {
     }
     let (_, vectors) = eigen(symmetric(17).view()).unwrap();
     for vector in vectors.rows() {
-        let largest = vector.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
+        let largest = vector
+            .iter()
+            .copied()
+            .max_by(|a, b| a.abs().total_cmp(&b.abs()));
         assert!(largest.unwrap() > 0.0);
     }
 }
@@ -122,7 +128,10 @@ fn the_first_bad_pivot_is_named() {
     }
     let indefinite = Err(Error::NotPositiveDefinite { index: 0 });
     assert_eq!(cholesky(array![[0.0]].view()), indefinite);
-    assert_eq!(cholesky(array![[-1.0, 0.0], [0.0, -1.0]].view()), indefinite);
+    assert_eq!(
+        cholesky(array![[-1.0, 0.0], [0.0, -1.0]].view()),
+        indefinite
+    );
 }
 
 #[cfg(feature = "lapack")]
@@ -135,23 +144,28 @@ fn lapack_and_pure_rust_give_the_same_factors_and_signed_vectors() {
             pure_rust::cholesky(a.view()).unwrap(),
             lapack::cholesky(a.view()).unwrap(),
         );
-        let metrics = [one, other].map(|lower| {
-            Mahalanobis::<f64>::from_factor(invert_lower(&lower)).unwrap()
-        });
+        let metrics = [one, other]
+            .map(|lower| Mahalanobis::<f64>::from_factor(invert_lower(&lower)).unwrap());
         for seed in 0..20 {
             let x: Vec<f64> = (0..n).map(|i| ((seed * n + i) as f64).cos()).collect();
             let y: Vec<f64> = (0..n).map(|i| ((seed * n + 3 * i) as f64).sin()).collect();
             let [a, b] = metrics.each_ref().map(|metric| metric.distance(&x, &y));
             assert!((a - b).abs() <= 1e-6 * a, "{a} and {b}");
         }
-        // `eigen` uses LAPACK here; the other backend's vectors are signed by the same rule.
-        let (values, vectors) = eigen(symmetric(n).view()).unwrap();
-        let (rising, columns) = pure_rust::eigen(symmetric(n).view()).unwrap();
-        for (i, vector) in vectors.rows().into_iter().enumerate() {
-            assert!((values[i] - rising[n - 1 - i]).abs() <= 1e-10 * values[0].abs().max(1.0));
-            let other = columns.column(n - 1 - i);
-            let dot = vector.dot(&other);
-            assert!((dot.abs() - 1.0).abs() < 1e-6, "{n}, {i}: {dot}");
+        let a = symmetric(n);
+        let (values, vectors) = arrange(pure_rust::eigen(a.view()).unwrap());
+        let (others, same) = arrange(lapack::eigen(a.view()).unwrap());
+        for i in 0..n {
+            assert!((values[i] - others[i]).abs() <= limit(n, &a));
+            // Vectors turn by the error over the gap to the next value.
+            let gaps = (0..n)
+                .filter(|&j| j != i)
+                .map(|j| (values[i] - values[j]).abs());
+            let gap = gaps.fold(norm(&a), f64::min);
+            let apart = &vectors.row(i) - &same.row(i);
+            let apart = apart.dot(&apart).sqrt();
+            assert!(gap > 1e-6, "{n}, {i}: {gap}");
+            assert!(apart <= 2.0 * limit(n, &a) / gap, "{n}, {i}: {apart}");
         }
     }
 }

@@ -65,5 +65,8 @@ fn value_and_gradient_are_those_of_the_definition() {
 fn targets_are_the_nearest_of_the_class_and_ties_go_to_the_lowest_index() {
     let rows = ndarray::array![[0.0], [1.0], [-1.0], [3.0], [0.5]];
     let problem = Problem::new(&rows, vec![0, 0, 0, 0, 1], &Array2::eye(1), 1, 0.5);
-    assert_eq!(problem.targets, [vec![1], vec![0], vec![0], vec![1], vec![]]);
+    assert_eq!(
+        problem.targets,
+        [vec![1], vec![0], vec![0], vec![1], vec![]]
+    );
 }

@@ -19,7 +19,10 @@ fn definition(rows: &Array2<f64>, labels: &[u32], map: &Array2<f64>) -> f64 {
     let share = |i: usize| {
         let others = || (0..n).filter(|&j| j != i);
         let all: f64 = others().map(|j| kernel(i, j)).sum();
-        let same: f64 = others().filter(|&j| labels[i] == labels[j]).map(|j| kernel(i, j)).sum();
+        let same: f64 = others()
+            .filter(|&j| labels[i] == labels[j])
+            .map(|j| kernel(i, j))
+            .sum();
         same / all
     };
     1.0 - (0..n).map(share).sum::<f64>() / n as f64
