@@ -20,7 +20,7 @@ pub enum Estimator {
     /// `(1 − ρ) S + ρ μ I`, `μ = tr S / dim`, with the given `ρ` in `[0, 1]`.
     Shrunk(f64),
     /// `(1 − ρ) S + ρ μ I` with the `ρ` that the data ask for (Ledoit & Wolf, *A well-conditioned estimator for
-    /// large-dimensional covariance matrices*, 2004, lemma 3.1 and eq. 14).
+    /// large-dimensional covariance matrices*, 2004, section 3.2, eq. 14).
     ///
     /// ```text
     /// ρ  = min(b², d²) / d²

@@ -24,7 +24,8 @@ use crate::{Error, Scalar};
 /// halved until the loss falls. The paper starts at the identity in the data's units; here it is scaled so that images
 /// have variance one an entry on average, which makes the result independent of the units. If components are asked
 /// for it starts at the leading discriminants ([`Lda`](super::Lda) with Ledoit and Wolf's shrinkage), or where there are
-/// fewer of those at the principal components; [`fit_from`](Self::fit_from) starts elsewhere.
+/// fewer of those at the principal components. [`fit_from`](Self::fit_from) starts elsewhere: at another learner's map,
+/// or at an earlier result, whose neighbours are then the targets (the paper's multi-pass LMNN).
 ///
 /// Cost: `O(n² (out + k))` an evaluation, in parallel over rows; memory `O(n (dim + k))`: pairs are met twice, never
 /// stored.
@@ -35,7 +36,8 @@ use crate::{Error, Scalar};
 /// use metric_core::knn_self;
 /// use metric_core::linear::Lmnn;
 /// use ndarray::array;
-/// let rows = array![[0.0f32, 9.0], [0.1, -8.0], [0.2, 3.0], [1.0, 8.5], [1.1, -7.5], [1.2, 2.5]];
+/// // The nearest rows are of the other class: the second column is noise.
+/// let rows = array![[0.0f32, 1.4], [0.1, -1.2], [0.2, 0.3], [1.0, 1.3], [1.1, -1.1], [1.2, 0.2]];
 /// let map = Lmnn::new(1).fit(rows.view(), &[0, 0, 0, 1, 1, 1])?;
 /// let neighbors = knn_self(&map.metric(), rows.view(), 1)?;
 /// assert!(neighbors.indices.column(0).iter().enumerate().all(|(i, &j)| i / 3 == j / 3));

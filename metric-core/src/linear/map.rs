@@ -95,12 +95,15 @@ impl<T: Scalar> LinearMap<T> {
                 right: self.dim(),
             });
         }
-        let contiguous = rows.as_standard_layout();
-        let entries = contiguous.as_slice().expect("in standard layout");
-        let mean = self.mean.as_slice().expect("an owned vector is contiguous");
-        let images = self.metric.map_rows_from(entries, mean);
+        Ok(self.images(rows))
+    }
+
+    fn images(&self, rows: ArrayView2<'_, T>) -> Array2<T> {
+        let shape = (rows.nrows(), self.out());
+        let rows = rows.as_standard_layout();
+        let entries = rows.as_slice().expect("rows are in standard layout");
+        let images = self.metric.map_rows_from(entries, &self.mean.to_vec());
         let images = images.into_iter().map(T::from_f64).collect();
-        Ok(Array2::from_shape_vec((rows.nrows(), self.out()), images)
-            .expect("as many images as rows"))
+        Array2::from_shape_vec(shape, images).expect("every row has an image")
     }
 }
