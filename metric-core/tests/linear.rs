@@ -217,6 +217,29 @@ fn units_that_are_powers_of_two_change_the_unit_and_no_other_bit() {
 }
 
 #[test]
+fn rows_at_the_top_of_the_range_have_the_images_of_moderate_ones() {
+    let (rows, labels) = noisy(60, 3, 17);
+    let unit = 2.0f64.powi(1018);
+    let huge = &rows * unit;
+    for ((name, map), (_, want)) in learn(huge.view(), &labels)
+        .iter()
+        .zip(learn(rows.view(), &labels))
+    {
+        let unit = if *name == "components" { unit } else { 1.0 };
+        let got = map.transform(huge.view()).unwrap();
+        let want = want.transform(rows.view()).unwrap();
+        for (got, want) in got.iter().zip(&want) {
+            // Subnormal entries of the map end at 2⁻¹⁰⁷⁴; five differences below 2⁶ 2¹⁰¹⁸ meet them.
+            let error = (got / unit - want).abs();
+            assert!(
+                error <= 5.0 * 2.0f64.powi(6 + 1018 - 1074),
+                "{name}: {got}, {want}"
+            );
+        }
+    }
+}
+
+#[test]
 fn single_precision_keeps_its_digits_at_extreme_sizes_and_far_from_the_origin() {
     let (rows, labels) = noisy(90, 2, 9);
     for (unit, offset) in [

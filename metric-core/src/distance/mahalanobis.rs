@@ -25,7 +25,7 @@ use crate::{Error, Scalar, lanes};
 /// A [`Metric`] if `F` has full column rank ([`is_full_rank`](Self::is_full_rank)), as it has from a precision or a
 /// covariance. From a map that loses directions it is a pseudometric: vectors that differ only there are at 0 or at a
 /// rounding error from it. The triangle inequality holds as for [`Euclidean`](crate::Euclidean), with the rounding
-/// error of the map added:
+/// error of the map added, `n` the larger of `out` and `dim`:
 /// ```text
 /// d(a, c) ≤ (d(a, b) + d(b, c)) (1 + 8 ε) + (n² + 8) ε₆₄ ‖F‖ (‖a − b‖ + ‖b − c‖)
 ///         ≤ (d(a, b) + d(b, c)) (1 + 8 ε + (n² + 8) κ(F) ε₆₄)                      at full rank
@@ -247,7 +247,7 @@ impl<T: Scalar> Distance<T> for Mahalanobis<T> {
         assert_eq!(
             a.len(),
             self.dim(),
-            "vectors must have the length of the precision matrix"
+            "vectors must have the length that the map takes"
         );
         let pairs = || a.iter().zip(b).map(|(x, y)| (x.to_f64(), y.to_f64()));
         let difference: Vec<f64> = pairs().map(|(x, y)| x - y).collect();

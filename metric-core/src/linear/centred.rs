@@ -64,15 +64,9 @@ pub(super) fn move_to_means(
             mean += &rows.row(first);
         }
     }
-    // From the first rows again: the mean itself is rounded, its distance to the first row less so.
-    let bases: Vec<Array1<f64>> = (0..groups)
-        .map(|group| first[group].map_or_else(|| Array1::zeros(0), |i| rows.row(i).to_owned()))
-        .collect();
     for (i, &group) in group_of.iter().enumerate() {
         let mut row = rows.row_mut(i);
-        for ((x, mean), base) in row.iter_mut().zip(means.row(group)).zip(&bases[group]) {
-            *x = (*x - base) - (mean - base);
-        }
+        row -= &means.row(group);
     }
     means
 }

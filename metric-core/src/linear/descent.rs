@@ -29,11 +29,12 @@ impl Descent {
         let mut at = start;
         let (mut height, mut slope) = value(&at);
         let mut steps = VecDeque::<Step>::new();
-        // The first try moves by a tenth of the point's own length.
-        let mut length = 0.1 * norm(&at) / norm(&slope);
+        let mut twice_the_last = None;
         let mut idle = 0;
         for _ in 0..self.iterations {
-            if !(norm(&slope) > 0.0 && length.is_finite()) {
+            // A first step moves by a tenth of the point's own length.
+            let first = 0.1 * norm(&at) / norm(&slope);
+            if !first.is_finite() {
                 break;
             }
             let mut direction = bend(&steps, &slope);
@@ -42,7 +43,11 @@ impl Descent {
                 direction = slope.mapv(|x| -x);
             }
             let fall = dot(&direction, &slope);
-            let mut step = if steps.is_empty() { length } else { 1.0 };
+            let mut step = if steps.is_empty() {
+                twice_the_last.unwrap_or(first)
+            } else {
+                1.0
+            };
             let found = (0..HALVINGS).find_map(|_| {
                 let next = &at + &(&direction * step);
                 let (low, next_slope) = value(&next);
@@ -62,7 +67,7 @@ impl Descent {
             };
             let step_taken = Step::new(&next - &at, &next_slope - &slope);
             if self.memory == 0 {
-                length = 2.0 * step;
+                twice_the_last = Some(2.0 * step);
             } else if let Some(step_taken) = step_taken {
                 steps.push_back(step_taken);
                 if steps.len() > self.memory {
@@ -127,4 +132,78 @@ fn dot(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
 
 fn norm(a: &Array2<f64>) -> f64 {
     dot(a, a).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::*;
+
+    fn descent(memory: usize) -> Descent {
+        Descent {
+            memory,
+            iterations: 2000,
+            tolerance: 0.0,
+        }
+    }
+
+    /// `Σ c (x − t)²`, condition 100.
+    fn bowl(x: &Array2<f64>) -> (f64, Array2<f64>) {
+        let (c, t) = (array![[1.0, 10.0, 100.0]], array![[3.0, -2.0, 0.5]]);
+        let apart = x - &t;
+        ((&c * &apart * &apart).sum(), &c * &apart * 2.0)
+    }
+
+    #[test]
+    fn the_bottom_of_a_bowl_is_found_with_and_without_memory() {
+        for memory in [0, 10] {
+            let found = descent(memory).minimise(array![[1.0, 1.0, 1.0]], bowl);
+            // Where the value no longer falls it is within rounding of its terms, below 1e-15: off by 1e-7 at most.
+            assert!(
+                (&found - &array![[3.0, -2.0, 0.5]])
+                    .iter()
+                    .all(|x| x.abs() < 1e-7),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
+    fn memory_saves_steps() {
+        let evaluations = |memory: usize| {
+            let count = std::cell::Cell::new(0);
+            let search = Descent {
+                tolerance: 1e-9,
+                ..descent(memory)
+            };
+            search.minimise(array![[1.0, 1.0, 1.0]], |x| {
+                count.set(count.get() + 1);
+                bowl(x)
+            });
+            count.get()
+        };
+        assert!(2 * evaluations(10) < evaluations(0));
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_a_wall() {
+        // x − ln x, least at 1; NaN below 0.
+        let value = |x: &Array2<f64>| (x[[0, 0]] - x[[0, 0]].ln(), x.mapv(|x| 1.0 - 1.0 / x));
+        for memory in [0, 10] {
+            for start in [1e-9, 0.5, 100.0] {
+                let found = descent(memory).minimise(array![[start]], value)[[0, 0]];
+                assert!((found - 1.0).abs() < 1e-6, "{start}: {found}");
+            }
+        }
+        let nowhere = |x: &Array2<f64>| (f64::NAN, x.clone());
+        assert_eq!(descent(10).minimise(array![[2.0]], nowhere), array![[2.0]]);
+    }
+
+    #[test]
+    fn a_flat_place_is_left_as_it_is() {
+        let flat = |x: &Array2<f64>| (1.0, x * 0.0);
+        assert_eq!(descent(0).minimise(array![[2.0]], flat), array![[2.0]]);
+        assert_eq!(descent(10).minimise(array![[0.0]], flat), array![[0.0]]);
+    }
 }

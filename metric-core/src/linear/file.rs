@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,8 @@ use crate::{Error, Scalar};
 
 const FORMAT: &str = "metric-core linear map";
 const VERSION: u32 = 1;
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// A file of a [`LinearMap`] could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -197,7 +200,9 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
     let mut beside = OsString::from(".");
     beside.push(name);
-    beside.push(format!(".{}.part", std::process::id()));
+    // Its own for every call, also from several threads.
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    beside.push(format!(".{}.{call}.part", std::process::id()));
     let beside = path.with_file_name(beside);
     let written = File::create(&beside)
         .and_then(|mut file| {

@@ -16,6 +16,9 @@
 //! data of any size and offset give the same map up to that size. No matrix of all pairs is ever held. Results do not
 //! depend on the number of threads.
 //!
+//! Matrices are factored by the pure Rust of `faer`. The feature `lapack` takes the system's `OpenBLAS` instead, which then
+//! decides about threads itself; `metric-core/lapack.sh` installs what it needs and compares the two.
+//!
 //! # Examples
 //!
 //! ```

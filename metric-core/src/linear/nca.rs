@@ -28,13 +28,14 @@ use crate::{Error, Scalar};
 /// # Examples
 ///
 /// ```
+/// use metric_core::knn_self;
 /// use metric_core::linear::Nca;
 /// use ndarray::array;
 /// // The nearest rows are of the other class: the second column is noise.
 /// let rows = array![[0.0f32, 1.4], [0.1, -1.2], [0.2, 0.3], [1.0, 1.3], [1.1, -1.1], [1.2, 0.2]];
 /// let map = Nca::new().fit(rows.view(), &[0, 0, 0, 1, 1, 1])?;
-/// let column = |j: usize| map.matrix().column(j).mapv(|a| a * a).sum();
-/// assert!(column(0) > 100.0 * column(1));
+/// let neighbors = knn_self(&map.metric(), rows.view(), 1)?;
+/// assert!(neighbors.indices.column(0).iter().enumerate().all(|(i, &j)| i / 3 == j / 3));
 /// # Ok::<(), metric_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
