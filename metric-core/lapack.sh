@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! { ldconfig -p 2>/dev/null || /sbin/ldconfig -p; } | grep -q 'libopenblas\.so ' || ! command -v gfortran >/dev/null; then
+libraries=$(PATH=$PATH:/sbin ldconfig -p)
+if [[ $libraries != *"libopenblas.so "* ]] || ! command -v gfortran >/dev/null; then
     root=$([ "$(id -u)" = 0 ] || echo sudo)
     $root apt-get update
     $root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libopenblas-dev gfortran pkg-config
