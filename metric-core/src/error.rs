@@ -181,6 +181,23 @@ pub enum Error {
         /// The entry, or the number that the row has instead of the expected one.
         got: f64,
     },
+    /// The rows span fewer directions than needed.
+    #[error("{needed} directions are needed, but the rows span {rank}")]
+    Rank {
+        /// Directions needed.
+        needed: usize,
+        /// Directions that the rows span, up to rounding.
+        rank: usize,
+    },
+    /// A result does not fit in `f64`.
+    #[error("{what} must fit in f64, but an entry is beyond its range")]
+    Overflow {
+        /// Which result.
+        what: &'static str,
+    },
+    /// The iteration for eigenvalues did not come to an end.
+    #[error("the eigenvalues of a symmetric matrix must converge, but did not")]
+    NoConvergence,
 }
 
 impl Error {

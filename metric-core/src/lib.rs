@@ -2,7 +2,7 @@
 //!
 //! A [`Distance`] compares two slices; the functions here compare whole sets of rows with it, in parallel and without
 //! storing the matrix of all pairs (save for [`pairwise`], whose result it is). Types that obey the triangle inequality
-//! as computed are [`Metric`]s.
+//! as computed are [`Metric`]s. [`linear`] learns one from data.
 //!
 //! Results do not depend on the number of threads. Input must be finite; views that are not contiguous are copied once.
 //!
@@ -27,6 +27,7 @@ mod element;
 mod error;
 mod kernel;
 mod lanes;
+pub mod linear;
 mod neighbors;
 mod pairwise;
 mod relevance;
