@@ -15,7 +15,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOO_LONG = 10.0  # seconds after which a system is not asked again
-PATIENCE = 60.0  # seconds after which an answer is no longer waited for
+PATIENCE = 30.0  # seconds after which an answer is no longer waited for
 # OpenBLAS chooses its kernels by name; faiss is given the best of these.
 CORES = [None, "SkylakeX", "Haswell", "Zen"]
 DIMS = [64, 128, 512, 768]

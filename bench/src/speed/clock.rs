@@ -28,10 +28,7 @@ impl Clock {
 }
 
 #[cfg(unix)]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "other systems have no such clock"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such clock")]
 fn cpu_ms() -> Option<f64> {
     use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::ProcessCPUTime);

@@ -47,10 +47,7 @@ pub(super) fn both(settings: &Settings) -> Result<(Array2<f32>, Array2<f32>), Sp
         0 => settings.n,
         queries => queries,
     };
-    Ok((
-        rows(settings, queries, 1)?,
-        rows(settings, settings.n, 2)?,
-    ))
+    Ok((rows(settings, queries, 1)?, rows(settings, settings.n, 2)?))
 }
 
 fn label(settings: &Settings, row: usize) -> usize {

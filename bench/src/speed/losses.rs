@@ -11,6 +11,7 @@ use metric_losses::{
 use super::{Op, Settings, SpeedError, Work, data};
 
 type Forward = Box<dyn Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>>;
+type Make = fn(&Settings, &Device) -> Forward;
 
 macro_rules! loss {
     ($name:literal, $config:ident) => {
@@ -28,7 +29,7 @@ macro_rules! loss {
     (@op $name:literal) => { concat!("loss:", $name) };
 }
 
-const LOSSES: &[(&str, fn(&Settings, &Device) -> Forward)] = &[
+const LOSSES: &[(&str, Make)] = &[
     loss!("softmax", SoftmaxLossConfig, classes),
     loss!("normalized_softmax", NormalizedSoftmaxLossConfig, classes),
     loss!("arc_face", ArcFaceLossConfig, classes),
@@ -42,13 +43,12 @@ pub(super) fn ops() -> Vec<Op> {
     LOSSES.iter().map(op).collect()
 }
 
-fn prepare(
-    settings: &Settings,
-    make: fn(&Settings, &Device) -> Forward,
-) -> Result<Work, SpeedError> {
+fn prepare(settings: &Settings, make: Make) -> Result<Work, SpeedError> {
     let device = Device::flex().autodiff();
     device.seed(1);
-    let rows = data::rows(settings, settings.n, 1)?.into_raw_vec_and_offset().0;
+    let rows = data::rows(settings, settings.n, 1)?
+        .into_raw_vec_and_offset()
+        .0;
     let rows = TensorData::new(rows, [settings.n, settings.dim]);
     let rows = l2_normalize(Tensor::<2>::from_data(rows, &device)).detach();
     let labels: Vec<i64> = data::labels(settings).into_iter().map(i64::from).collect();

@@ -24,7 +24,9 @@ const MINERS: &[(&str, &[&str], Make)] = &[
     ("miner:triplet_margin", &["margin"], |margin| {
         Ok(Box::new(TripletMarginMiner::new(margin, TripletKind::All)?))
     }),
-    ("miner:random", &[], |_| Ok(Box::new(RandomTriplets::new(1)?))),
+    ("miner:random", &[], |_| {
+        Ok(Box::new(RandomTriplets::new(1)?))
+    }),
 ];
 
 pub(super) fn ops() -> Vec<Op> {

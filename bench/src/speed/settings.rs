@@ -87,7 +87,11 @@ impl Settings {
     /// Whether the operation `op` reads every parameter given.
     pub(super) fn check_params(&self, op: &str, known: &[&str]) -> Result<(), SpeedError> {
         let known = [&["data"], known].concat();
-        match self.params.keys().find(|key| !known.contains(&key.as_str())) {
+        match self
+            .params
+            .keys()
+            .find(|key| !known.contains(&key.as_str()))
+        {
             None => Ok(()),
             Some(key) => Err(SpeedError::UnknownParam {
                 op: op.into(),
@@ -111,8 +115,15 @@ impl Settings {
 
     /// Refuses a matrix that could not be held.
     pub(super) fn check_matrix(&self, columns: usize) -> Result<(), SpeedError> {
-        let rows = if self.queries == 0 { self.n } else { self.queries };
-        if rows.checked_mul(columns).is_none_or(|all| all > MOST_NUMBERS) {
+        let rows = if self.queries == 0 {
+            self.n
+        } else {
+            self.queries
+        };
+        if rows
+            .checked_mul(columns)
+            .is_none_or(|all| all > MOST_NUMBERS)
+        {
             let expected = "small enough for a matrix of 2^34 numbers";
             return Err(SpeedError::option("--n", expected, self.n));
         }
