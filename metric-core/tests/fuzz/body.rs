@@ -362,22 +362,19 @@ impl<T: Scalar> Matrix<T> {
         // What is outside of the view must not matter, not even NaN.
         let nan = T::from_f64(f64::NAN);
         let mut held = Array2::from_elem(shape.set_f(layout.by_columns), nan);
-        let mut previous: Vec<T> = Vec::new();
+        let mut previous = vec![T::ZERO; dim];
         for row in 0..n {
-            // Equal and nearly equal rows are where differences cancel.
-            let repeats = row > 0 && bytes.below(8) == 0;
-            for column in 0..dim {
+            // Zero rows have no direction; equal and nearly equal rows are where differences cancel.
+            let kind = bytes.below(8);
+            for (column, before) in previous.iter_mut().enumerate() {
                 let fresh = bytes.value(values);
-                let value = if repeats && column > 0 {
-                    previous[column]
-                } else {
-                    fresh
+                *before = match kind {
+                    0 => T::ZERO,
+                    1 => *before,
+                    2 if column > 0 => *before,
+                    _ => fresh,
                 };
-                held[[row * layout.row_step, layout.margin + column]] = value;
-                if row == 0 || !repeats || column == 0 {
-                    previous.resize(dim, T::ZERO);
-                    previous[column] = value;
-                }
+                held[[row * layout.row_step, layout.margin + column]] = *before;
             }
         }
         Self { held, layout }
