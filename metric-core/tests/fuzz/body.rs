@@ -231,7 +231,7 @@ fn check_laws<T: Scalar>(
     }
     match near {
         Err(error) => assert!(k == 0 && error == Error::ZeroNeighbors, "{error}"),
-        Ok(near) => check_neighbours(&near, k.min(y.nrows()), &plain, None, (name, tolerance)),
+        Ok(near) => check_neighbours(&near, k.min(y.nrows()), &plain, |_| None, (name, tolerance)),
     }
     match knn_self(distance, x, k) {
         Err(error) => assert!(k == 0 && error == Error::ZeroNeighbors, "{error}"),
@@ -240,45 +240,40 @@ fn check_laws<T: Scalar>(
                 name.plain(&in_f64(x.row(i)), &in_f64(x.row(j)))
             });
             let k = k.min(x.nrows() - 1);
-            check_neighbours(&near, k, &plain, Some(()), (name, tolerance));
+            check_neighbours(&near, k, &plain, Some, (name, tolerance));
         }
     }
     Outcome::Compared
 }
 
-/// Every row's neighbours are other rows, nearest first, and as near as the nearest by definition.
+/// Every row's neighbours are others than `left_out(row)`, nearest first, and as near as the nearest by definition.
 fn check_neighbours<T: Scalar>(
     near: &Neighbors<T>,
     k: usize,
     plain: &Array2<f64>,
-    without_self: Option<()>,
+    left_out: impl Fn(usize) -> Option<usize>,
     (name, tolerance): (Name, (f64, f64)),
 ) {
     assert_eq!(near.indices.dim(), (plain.nrows(), k));
     assert_eq!(near.distances.dim(), (plain.nrows(), k));
     for (row, all) in plain.outer_iter().enumerate() {
-        let is_self = |index: usize| without_self.is_some() && index == row;
-        let mut nearest: Vec<f64> = (0..all.len())
-            .filter(|&index| !is_self(index))
-            .map(|index| all[index])
-            .collect();
+        let others = (0..all.len()).filter(|&index| Some(index) != left_out(row));
+        let mut nearest: Vec<f64> = others.map(|index| all[index]).collect();
         nearest.sort_by(f64::total_cmp);
-        let mut seen = Vec::new();
-        for place in 0..k {
-            let (index, got) = (near.indices[[row, place]], near.distances[[row, place]]);
-            assert!(
-                !is_self(index) && !seen.contains(&index),
-                "{name:?}: row {row}"
-            );
+        let mut seen: Vec<usize> = left_out(row).into_iter().collect();
+        let mut before = T::ZERO;
+        let found = near
+            .indices
+            .row(row)
+            .into_iter()
+            .zip(near.distances.row(row));
+        for ((&index, &got), want) in found.zip(nearest) {
+            assert!(!seen.contains(&index), "{name:?}: row {row}, {index}");
             seen.push(index);
             assert_close(got, all[index], tolerance, (name, row, index));
-            assert_close(got, nearest[place], tolerance, (name, row, place));
-            if place > 0 {
-                assert!(
-                    near.distances[[row, place - 1]] <= got,
-                    "{name:?}: row {row}"
-                );
-            }
+            assert_close(got, want, tolerance, (name, row, index));
+            assert!(before <= got, "{name:?}: row {row}, {index}");
+            before = got;
         }
     }
 }
