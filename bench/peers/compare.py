@@ -32,7 +32,8 @@ def cases(quick):
     yield "knn:euclidean", {"n": 100_000, "dim": 128, "k": 10, "queries": 1000}
     yield "knn:euclidean", {"n": 100_000, "dim": 128, "k": 10, "queries": 1}
     yield "knn:euclidean", {"n": 60_000, "dim": 64, "k": 10, "queries": 0}
-    yield "kmeans", {"n": 100_000, "dim": 128, "k": 256, "params": {"iterations": "10"}}
+    for variant in ["lloyd", "hamerly"]:
+        yield "kmeans", {"n": 100_000, "dim": 128, "k": 256, "params": {"iterations": "10", "variant": variant}}
     yield "kmeans++", {"n": 100_000, "dim": 128, "k": 256}
 
 
@@ -181,13 +182,12 @@ def ratio(found):
     return f"{best[1] / statistics.median(found['ours']):.2f}"
 
 
-def compare(program, chosen, count):
+def compare(program, chosen, count, one, two):
     print("| op | size | ours, cpu ms | best peer | peer / ours | others, cpu ms | ours, wall ms on 2 threads | best peer there | peer / ours there |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
-    one, two = Servers(1), Servers(2)
     hopeless = {}
     for case in chosen:
-        kind = (case["op"], json.dumps(case.get("params")))
+        kind = (case["op"], json.dumps(case.get("params")), case.get("queries"))
         print(f"{case['op']}, {size(case)}", file=sys.stderr)
 
         def field(servers, threads):
@@ -215,7 +215,6 @@ def compare(program, chosen, count):
             f"| {own(both)} | {show(both, there)} | {ratio(both)} |",
             flush=True,
         )
-    one.stop(), two.stop()
 
 
 def show_laws(program, ops):
@@ -254,7 +253,12 @@ def main():
     chosen = [{"op": op, **rest} for op, rest in cases(options.quick) if not options.ops or op in options.ops]
     if not chosen:
         sys.exit(f"no comparison is called {', '.join(options.ops)}; there are {', '.join(sorted({op for op, _ in cases(True)}))}")
-    compare(options.program, chosen, options.rounds or (3 if options.quick else 9))
+    one, two = Servers(1), Servers(2)
+    try:
+        compare(options.program, chosen, options.rounds or (3 if options.quick else 9), one, two)
+    finally:
+        one.stop()
+        two.stop()
 
 
 if __name__ == "__main__":
