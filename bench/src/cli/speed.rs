@@ -5,8 +5,8 @@ use metric_bench::speed::{Report, Request, Settings, laws, measure};
 
 /// Time one operation on seeded data, and how much memory it takes.
 ///
-/// OP is pairwise:<distance>, pair:<distance> (a single pair), knn:<distance>, loss:<name> (forward and backward),
-/// miner:<name> or evaluate; laws:<distance> shows instead how well the laws hold for rows near 1e4. An unknown name
+/// OP is pairwise:DISTANCE, pair:DISTANCE (a single pair), knn:DISTANCE, loss:NAME (forward and backward),
+/// miner:NAME or evaluate; laws:DISTANCE shows instead how well the laws hold for rows near 1e4. An unknown name
 /// lists them all. A first repetition is not counted.
 #[derive(Debug, Args)]
 pub(crate) struct SpeedArgs {
