@@ -16,7 +16,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOO_LONG = 10.0  # seconds after which a system is not asked again
 PATIENCE = 30.0  # seconds after which an answer is no longer waited for
-# OpenBLAS chooses its kernels by name; faiss is given the best of these.
+# faiss brings an OpenBLAS that does not know newer processors: it is given the best of these kernels. NumPy's finds its own.
 CORES = [None, "SkylakeX", "Haswell", "Zen"]
 DIMS = [64, 128, 512, 768]
 
