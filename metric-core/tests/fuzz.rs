@@ -7,7 +7,8 @@ mod body;
 
 use std::panic::catch_unwind;
 
-use body::{Outcome, check, splitmix};
+use body::input::splitmix;
+use body::{Outcome, check};
 
 /// Inputs that once failed; add what a fuzzer finds.
 const FOUND: &[&[u8]] = &[&[], &[0], &[1; 40], &[255; 200]];
