@@ -9,6 +9,7 @@ pub mod encoder;
 pub mod export;
 pub mod report;
 pub mod run;
+pub mod speed;
 mod whole_file;
 
 /// The programs of the README compile and run.

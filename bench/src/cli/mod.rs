@@ -3,6 +3,7 @@ mod data_args;
 mod embed;
 mod evaluate;
 mod progress;
+mod speed;
 mod train;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Embed(embed::EmbedArgs),
     Conformance(conformance::ConformanceArgs),
+    Speed(speed::SpeedArgs),
 }
 
 impl Cli {
@@ -32,6 +34,7 @@ impl Cli {
             Command::Evaluate(args) => args.run(),
             Command::Embed(args) => args.run(),
             Command::Conformance(args) => args.run(),
+            Command::Speed(args) => args.run(),
         }
     }
 }

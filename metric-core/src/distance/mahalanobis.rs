@@ -54,7 +54,7 @@ pub struct Mahalanobis<T> {
     factor: Array2<f64>,
     /// Where each row of the factor is not zero.
     spans: Vec<Range<usize>>,
-    /// `‖F‖ ‖F⁻¹‖` in Frobenius norms, at least the condition of `F`; infinite unless `F` has full column rank.
+    /// `‖F‖ ‖F⁻¹‖` in Frobenius norms, at least the condition of `F`; infinite if `F` loses directions or nearly so.
     condition: f64,
     scalar: PhantomData<T>,
 }
@@ -161,9 +161,20 @@ impl<T: Scalar> Mahalanobis<T> {
     /// Do different vectors have a distance above zero? Then it is a metric, else a pseudometric.
     ///
     /// By the pivots of `Fᵀ F`, as [`from_precision`](Self::from_precision) judges them: false if a column of `F` lies
-    /// within `√(dim ε₆₄)` of its length of the span of those before it.
+    /// within `√(dim ε₆₄)` of its length of the span of those before it. Cost: `(out + dim / 3) dim²`.
     pub fn is_full_rank(&self) -> bool {
-        self.condition.is_finite()
+        if self.factor.nrows() < self.dim() {
+            return false;
+        }
+        let mut columns = self.factor.clone();
+        for mut column in columns.columns_mut() {
+            let largest = largest(column.iter());
+            if largest == 0.0 {
+                return false;
+            }
+            column /= largest;
+        }
+        cholesky(columns.t().dot(&columns).view()).is_ok()
     }
 
     /// The images `F (xᵢ − origin)` of rows in one slice, `[n, out]` in one vector.
@@ -278,7 +289,7 @@ impl<T: Scalar> Distance<T> for Mahalanobis<T> {
 }
 
 impl<T: Scalar> Metric<T> for Mahalanobis<T> {
-    /// The bound above for full rank, else infinite.
+    /// The bound above at full rank, with `‖F‖ ‖F⁻¹‖` in Frobenius norms for `κ(F)`; else infinite.
     fn triangle_slack(&self, dim: usize) -> (f64, f64) {
         let n = dim.max(self.factor.nrows()) as f64;
         let map = (n * n + 8.0) * self.condition * f64::EPSILON;
@@ -372,7 +383,7 @@ fn condition(factor: &Array2<f64>) -> f64 {
     }
     let unit = factor / size;
     match cholesky(unit.t().dot(&unit).view()) {
-        Ok(lower) => frobenius(&lower) * frobenius(&invert_lower(&lower)) * 1.01,
+        Ok(lower) => frobenius(&lower) * frobenius(&invert_lower(&lower)),
         Err(_) => f64::INFINITY,
     }
 }
