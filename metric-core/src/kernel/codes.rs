@@ -30,6 +30,9 @@ pub(crate) struct Codes {
     flip: u32,
 }
 
+/// Largest entry whose square, and sums of thousands of them, stay in the range.
+const LARGEST: f32 = 1e15;
+
 /// What a row's codes stand for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Coded {
@@ -133,7 +136,16 @@ impl Kernel<f32> for Put<'_, '_> {
         let Self { group, place, row } = self;
         let largest = row
             .iter()
-            .fold(0.0f32, |m, x| if x.abs() > m { x.abs() } else { m });
+            .fold(0.0f32, |m, x| if x.abs() <= m { m } else { x.abs() });
+        if !(largest <= LARGEST) {
+            // Far outside the frame, or beyond the range: nothing is known of this row.
+            let unknown = Coded {
+                norm: f32::INFINITY,
+                error: f32::INFINITY,
+                square: f32::INFINITY,
+            };
+            return (0.0, unknown, 0);
+        }
         let scale = largest / 127.0;
         let inverse = if scale >= f32::MIN_POSITIVE {
             1.0 / scale
