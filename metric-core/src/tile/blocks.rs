@@ -38,6 +38,7 @@ enum Way<'a, T: Scalar> {
     Chords {
         value: Value,
         scale: T,
+        most: T,
         left: Option<Side<T>>,
         right: Side<T>,
         panels: Packed<T>,
@@ -92,6 +93,7 @@ where
                 Way::Chords {
                     value,
                     scale: frame.scale,
+                    most: map.largest_square(),
                     panels: packed(right.data(columns), right.dim),
                     left: y.map(|_| Side::new(map, x, &frame)),
                     right,
@@ -238,6 +240,7 @@ where
             Way::Chords {
                 value,
                 scale,
+                most,
                 left,
                 right,
                 panels,
@@ -253,6 +256,7 @@ where
                     ends,
                     value: *value,
                     back: T::ONE / *scale,
+                    most: *most,
                 };
                 let mut sink = Store {
                     finish,
@@ -440,6 +444,8 @@ struct Chords<'a, T> {
     ends: Ends<'a, T>,
     value: Value,
     back: T,
+    /// Squares end here.
+    most: T,
 }
 
 impl<T: Scalar> Finish<T> for Chords<'_, T> {
@@ -472,6 +478,7 @@ impl<T: Scalar> Finish<T> for Chords<'_, T> {
         let square = simd.neg_mul_add(two, sum, simd.add(row[0], columns[0]));
         let limit = simd.add(row[1], columns[1]);
         let doubt = simd.not_greater(square, limit);
+        let square = simd.min(square, simd.splat(self.most));
         let back = simd.splat(self.back);
         let half = simd.splat(T::from_f64(0.5));
         match self.value {
