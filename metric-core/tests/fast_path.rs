@@ -9,12 +9,12 @@
 mod common;
 
 use common::bits;
-use common::cases::{Agreement, Case, cases, row_sets};
+use common::cases::{Agreement, cases, ensure, everywhere, row_sets};
 use metric_core::{
     CosineSimilarity, Distance, InnerProduct, Law, Scalar, Similarity, pairwise,
     pairwise_similarity,
 };
-use ndarray::{Array2, s};
+use ndarray::Array2;
 
 /// Rows of `x`, rows of `y` and columns: on both sides of whole tiles and vectors.
 const SHAPES: [(usize, usize, usize); 14] = [
@@ -34,41 +34,12 @@ const SHAPES: [(usize, usize, usize); 14] = [
     (50, 50, 64),
 ];
 
-/// Runs a check on every case, every set of rows and every shape, and lists what it finds.
-fn everywhere<T: Scalar>(
-    check: impl Fn(&Case<T>, &Array2<T>, &Array2<T>) -> Result<(), String>,
-) {
-    let mut found = Vec::new();
-    for (seed, (n, m, dim)) in (1..).zip(SHAPES) {
-        let sets = row_sets::<T>(n + m, dim, seed);
-        for case in cases::<T>(dim) {
-            for (set, rows) in &sets {
-                let rows = case.domain.rows::<T>(rows);
-                let (x, y) = (rows.slice(s![..n, ..]), rows.slice(s![n.., ..]));
-                if let Err(what) = check(&case, &x.to_owned(), &y.to_owned()) {
-                    found.push(format!("{}, {set}, {n} x {m} x {dim}: {what}", case.name));
-                }
-            }
-        }
-    }
-    assert!(found.is_empty(), "{}", found.join("\n"));
-}
-
-/// What is wrong, unless a condition holds.
-macro_rules! ensure {
-    ($condition:expr, $($what:tt)+) => {
-        if !$condition {
-            return Err(format!($($what)+));
-        }
-    };
-}
-
 fn largest<T: Scalar>(rows: &Array2<T>) -> f64 {
     rows.iter().fold(0.0, |m, x| f64::max(m, x.to_f64().abs()))
 }
 
 fn agrees_with_pairs<T: Scalar>() {
-    everywhere::<T>(|case, x, y| {
+    everywhere::<T>(&SHAPES, |case, x, y| {
         let distance = case.distance();
         let got = pairwise(distance, x.view(), y.view()).unwrap();
         let reach = f64::max(largest(x), largest(y));
@@ -95,7 +66,7 @@ fn a_matrix_holds_the_distances_of_its_pairs_in_f64() {
 }
 
 fn keeps_the_laws<T: Scalar>() {
-    everywhere::<T>(|case, x, y| {
+    everywhere::<T>(&SHAPES, |case, x, y| {
         let distance = case.distance();
         let own = pairwise(distance, x.view(), x.view()).unwrap();
         ensure!(own.diag().iter().all(|&d| d == T::ZERO), "d(x, x)");
@@ -141,7 +112,7 @@ fn matrices_keep_the_laws_in_f64() {
 
 /// Values have the ranges that the types document, also where a tile rounds beyond them.
 fn stays_in_range<T: Scalar>() {
-    everywhere::<T>(|case, x, y| {
+    everywhere::<T>(&SHAPES, |case, x, y| {
         let most = match case.name.as_str() {
             "cosine" | "chord" | "correlation" => 2.0,
             "hellinger" | "hamming" | "jaccard" => 1.0,

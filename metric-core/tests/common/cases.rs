@@ -5,7 +5,7 @@ use metric_core::{
     GreatCircle, Hamming, Hellinger, Jaccard, JensenShannon, Lorentz, Mahalanobis, Manhattan,
     Metric, Minkowski, Poincare, Scalar, SignalToNoise, SquaredEuclidean,
 };
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -192,7 +192,11 @@ pub(crate) fn row_sets<T: Scalar>(n: usize, dim: usize, seed: u64) -> Vec<(&'sta
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut entry = |_| rng.random_range(-1.0..1.0f64);
     let mut ordinary = || Array2::from_shape_fn((n, dim), &mut entry);
-    let tiny = if T::EPSILON.to_f64() > 1e-10 { 1e-40 } else { 1e-310 };
+    let [subnormal, least, most] = if T::EPSILON.to_f64() > 1e-10 {
+        [1e-40, 1e-30, 1e36]
+    } else {
+        [1e-310, 1e-200, 1e200]
+    };
     let mut near = ordinary();
     for i in 1..n {
         if i % 3 != 0 {
@@ -229,6 +233,10 @@ pub(crate) fn row_sets<T: Scalar>(n: usize, dim: usize, seed: u64) -> Vec<(&'sta
             opposite.row_mut(i).zip_mut_with(&before, |x, b| *x = -b + 1e-5 * *x * f64::from(i as u8 % 4));
         }
     }
+    let mut ends = ordinary();
+    for (i, mut row) in ends.rows_mut().into_iter().enumerate() {
+        row *= [most, least, 1.0][i % 3];
+    }
     let mut constant = ordinary();
     for (i, mut row) in constant.rows_mut().into_iter().enumerate() {
         if i % 2 == 0 {
@@ -247,8 +255,11 @@ pub(crate) fn row_sets<T: Scalar>(n: usize, dim: usize, seed: u64) -> Vec<(&'sta
         ("rows of any size", mixed_rows),
         ("entries of any size", mixed_entries),
         ("zero rows", zeros),
-        ("subnormal", tiny * ordinary()),
+        ("subnormal", subnormal * ordinary()),
+        ("squares underflow", least * ordinary()),
+        ("squares overflow", most * ordinary()),
         ("grid", ordinary().mapv(|x| (2.5 * x).round() / 2.0)),
+        ("rows of both ends of the range", ends),
         ("one far row", heavy),
         ("opposite", opposite),
         ("constant rows", constant),
@@ -291,6 +302,40 @@ impl Domain {
     }
 }
 
-fn norm<'a>(row: impl Iterator<Item = &'a f64>) -> f64 {
-    row.map(|x| x * x).sum::<f64>().sqrt()
+fn norm<'a>(row: impl Iterator<Item = &'a f64> + Clone) -> f64 {
+    let largest = row.clone().fold(0.0, |m, x| f64::max(m, x.abs()));
+    let scale = if largest > 0.0 { largest } else { 1.0 };
+    row.map(|x| x / scale).map(|x| x * x).sum::<f64>().sqrt() * scale
 }
+
+/// Runs a check on every case, every set of rows and every shape `(rows of x, rows of y, columns)`, and lists what it
+/// finds.
+pub(crate) fn everywhere<T: Scalar>(
+    shapes: &[(usize, usize, usize)],
+    check: impl Fn(&Case<T>, &Array2<T>, &Array2<T>) -> Result<(), String>,
+) {
+    let mut found = Vec::new();
+    for (seed, &(n, m, dim)) in (1..).zip(shapes) {
+        let sets = row_sets::<T>(n + m, dim, seed);
+        for case in cases::<T>(dim) {
+            for (set, rows) in &sets {
+                let rows = case.domain.rows::<T>(rows);
+                let (x, y) = (rows.slice(s![..n, ..]), rows.slice(s![n.., ..]));
+                if let Err(what) = check(&case, &x.to_owned(), &y.to_owned()) {
+                    found.push(format!("{}, {set}, {n} x {m} x {dim}: {what}", case.name));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// What is wrong, unless a condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($what:tt)+) => {
+        if !$condition {
+            return Err(format!($($what)+));
+        }
+    };
+}
+pub(crate) use ensure;
