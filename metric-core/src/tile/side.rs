@@ -246,6 +246,13 @@ impl<T: Scalar> Side<T> {
         }
     }
 
+    /// Length of a mapped row, in units of the distance; 0 where the pair must be computed by its definition.
+    pub(crate) fn length(&self, row: usize, frame: &Frame<T>) -> f64 {
+        let norm = self.norms[row].to_f64();
+        let norm = if norm.is_nan() { 0.0 } else { norm };
+        norm.sqrt() / frame.scale.to_f64()
+    }
+
     /// The mapped rows, given those it was made of.
     pub(crate) fn data<'s>(&'s self, source: &'s Rows<'_, T>) -> &'s [T] {
         self.mapped.as_deref().unwrap_or(source.data())
