@@ -84,7 +84,11 @@ fn keeps_the_laws<T: Scalar>() {
         let (tile, tile_absolute) = case.tolerance(dim, 2.0 * largest(x));
         let relative = stated + 2.0 * tile;
         // Results that are subnormal numbers round to whole multiples of the least one.
-        let least = if T::EPSILON.to_f64() > 1e-10 { 1.4e-45 } else { 5e-324 };
+        let least = if T::EPSILON.to_f64() > 1e-10 {
+            1.4e-45
+        } else {
+            5e-324
+        };
         let absolute = stated_absolute + 3.0 * tile_absolute + 3.0 * least;
         for (i, j, k) in (0..n * n * n).map(|t| (t / n / n, t / n % n, t % n)) {
             let d = |a: usize, b: usize| own[[a, b]].to_f64();

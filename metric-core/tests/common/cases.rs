@@ -158,7 +158,12 @@ pub(crate) fn cases<T: Scalar>(dim: usize) -> Vec<Case<T>> {
         all.push(metric(&name, Minkowski::new(p).unwrap(), Any, agreement));
     }
     if dim == 2 {
-        all.push(metric("great circle", GreatCircle::unit(), Coordinates, Bits));
+        all.push(metric(
+            "great circle",
+            GreatCircle::unit(),
+            Coordinates,
+            Bits,
+        ));
     }
     for (name, out, weakest) in [
         ("mahalanobis", dim, 0.5),
@@ -188,7 +193,11 @@ fn map(out: usize, dim: usize, weakest: f64) -> Array2<f64> {
 }
 
 /// Sets of `n` rows of any entries, by name.
-pub(crate) fn row_sets<T: Scalar>(n: usize, dim: usize, seed: u64) -> Vec<(&'static str, Array2<f64>)> {
+pub(crate) fn row_sets<T: Scalar>(
+    n: usize,
+    dim: usize,
+    seed: u64,
+) -> Vec<(&'static str, Array2<f64>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut entry = |_| rng.random_range(-1.0..1.0f64);
     let mut ordinary = || Array2::from_shape_fn((n, dim), &mut entry);
@@ -222,7 +231,11 @@ pub(crate) fn row_sets<T: Scalar>(n: usize, dim: usize, seed: u64) -> Vec<(&'sta
         *x *= 10f64.powi(((i * 11 + j * 7) % 37) as i32 - 18);
     }
     let mut zeros = ordinary();
-    zeros.rows_mut().into_iter().step_by(3).for_each(|mut row| row.fill(0.0));
+    zeros
+        .rows_mut()
+        .into_iter()
+        .step_by(3)
+        .for_each(|mut row| row.fill(0.0));
     let mut heavy = ordinary();
     let outlier = n / 2;
     heavy.row_mut(outlier).mapv_inplace(|x| 1e6 * x);
@@ -230,7 +243,9 @@ pub(crate) fn row_sets<T: Scalar>(n: usize, dim: usize, seed: u64) -> Vec<(&'sta
     for i in 1..n {
         if i % 2 == 1 {
             let before = opposite.row(i - 1).to_owned();
-            opposite.row_mut(i).zip_mut_with(&before, |x, b| *x = -b + 1e-5 * *x * f64::from(i as u8 % 4));
+            opposite
+                .row_mut(i)
+                .zip_mut_with(&before, |x, b| *x = -b + 1e-5 * *x * f64::from(i as u8 % 4));
         }
     }
     let mut ends = ordinary();

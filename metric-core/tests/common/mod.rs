@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod cases;
+pub(crate) mod programs;
 
 use metric_core::Scalar;
 use ndarray::Array2;
