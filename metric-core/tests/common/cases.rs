@@ -353,4 +353,5 @@ macro_rules! ensure {
         }
     };
 }
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use ensure;
