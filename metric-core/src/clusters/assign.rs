@@ -25,7 +25,6 @@ pub(super) const CHUNK: usize = 1024;
 pub(super) struct Points<'a, T: Scalar> {
     rows: Rows<'a, T>,
     frame: Frame<T>,
-    side: Side<T>,
     screen: Screen,
 }
 
@@ -76,7 +75,6 @@ impl<'a, T: Scalar> Points<'a, T> {
         Ok(Self {
             rows,
             frame,
-            side,
             screen,
         })
     }

@@ -5,11 +5,10 @@ use std::ops::Range;
 use super::side::{Side, frame_of};
 use crate::Scalar;
 use crate::distance::form::{Form, Kind, Terms, Value};
-use crate::kernel::term::{Cube, Difference, LargestDifference, Power, Product, Ratio, Term};
+use crate::kernel::term::{Cube, Difference, LargestDifference, Power, Product, Ratio};
 use crate::kernel::tile::{At, Packed, Sink, sweep_on, widths};
 use crate::kernel::{Isa, Simd, scan};
 use crate::rows::Rows;
-use crate::scalar::Sealed;
 
 /// Bytes of packed rows that stay in the cache of a core while the columns pass by.
 const CACHED: usize = 256 << 10;
@@ -109,11 +108,6 @@ where
         }
     }
 
-    /// Number of columns in a packed group; blocks start at multiples of it.
-    pub(crate) fn width(&self) -> usize {
-        widths::<T>(self.isa).1
-    }
-
     /// Rows that one task should take at a time.
     pub(crate) fn rows_at_a_time(&self) -> usize {
         let dim = match &self.way {
@@ -155,7 +149,7 @@ where
 
     /// Writes the values of the packed rows against columns: row `i` at `out[i * stride..]`.
     ///
-    /// `columns` starts at a multiple of [`width`](Self::width) and ends at one or at the last column.
+    /// `columns` starts at a multiple of the columns that are packed together, and ends at one or at the last column.
     pub(crate) fn block(
         &self,
         scratch: &mut Scratch<T>,
@@ -210,10 +204,10 @@ where
                 let (isa, columns) = (self.isa, columns.clone());
                 match *terms {
                     Terms::Manhattan => {
-                        sweep_on(isa, Difference, strips, panels, columns, &mut sink)
+                        sweep_on(isa, Difference, strips, panels, columns, &mut sink);
                     }
                     Terms::Chebyshev => {
-                        sweep_on(isa, LargestDifference, strips, panels, columns, &mut sink)
+                        sweep_on(isa, LargestDifference, strips, panels, columns, &mut sink);
                     }
                     Terms::Canberra => sweep_on(
                         isa,
