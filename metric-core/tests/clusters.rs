@@ -8,9 +8,10 @@
 
 mod common;
 
+use common::cases::row_sets;
 use common::{matrix, with_threads};
 use metric_core::clusters::{Clusters, KMeans, MiniBatchKMeans, Start, Variant, inertia};
-use metric_core::{Error, Euclidean, Scalar, knn};
+use metric_core::{Distance, Error, Euclidean, Scalar, knn};
 use metric_testkit::oracle::{dot, squared_euclidean};
 use metric_testkit::strategy::grid_points;
 use ndarray::{Array2, array};
@@ -541,4 +542,35 @@ fn what_cannot_be_clustered_is_refused() {
         Error::ClusterCount { k: 9, rows: 3 }.to_string(),
         "the number of clusters must be from 1 to the number of rows (3), got 9"
     );
+}
+
+#[test]
+fn labels_are_the_nearest_centres_of_rows_of_any_size() {
+    fn check<T: Scalar>() {
+        for (set, rows) in row_sets::<T>(1100, 4, 9) {
+            let rows: Array2<T> = rows.mapv(T::from_f64);
+            for variant in [Variant::Lloyd, Variant::Hamerly] {
+                let model = KMeans::new(11).variant(variant).max_iterations(5);
+                let found = model.fit(rows.view(), &mut rng(4)).unwrap();
+                for (row, &label) in rows.rows().into_iter().zip(&found.labels) {
+                    let distances: Vec<T> = found
+                        .centres
+                        .rows()
+                        .into_iter()
+                        .map(|centre| Euclidean.distance(&row.to_vec(), &centre.to_vec()))
+                        .collect();
+                    let nearest = (0..11).fold(0, |best, j| {
+                        if distances[j] < distances[best] {
+                            j
+                        } else {
+                            best
+                        }
+                    });
+                    assert_eq!(label as usize, nearest, "{set}: {distances:?}");
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
 }

@@ -300,3 +300,12 @@ pub(super) fn scaled_square<T: Scalar>(a: &[T], b: &[T], scale: f64) -> f64 {
         difference * difference
     })
 }
+
+pub(super) fn check_count(k: usize, rows: usize) -> Result<(), Error> {
+    // Labels are `u32`.
+    if k >= 1 && k <= rows && u32::try_from(k).is_ok() {
+        Ok(())
+    } else {
+        Err(Error::ClusterCount { k, rows })
+    }
+}

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ndarray::{Array2, ArrayView2};
 use rand::Rng;
 
-use super::assign::{Centres, Points, scaled_square};
+use super::assign::{Centres, Points, check_count, scaled_square};
 use super::hamerly::Bounds;
 use super::inertia::inertia_of;
 use super::means::{fill_empty, means};
@@ -262,15 +262,6 @@ pub(super) fn finish<T: Scalar>(
         labels,
         iterations,
         converged,
-    }
-}
-
-pub(super) fn check_count(k: usize, rows: usize) -> Result<(), Error> {
-    // Labels are `u32`.
-    if k >= 1 && k <= rows && u32::try_from(k).is_ok() {
-        Ok(())
-    } else {
-        Err(Error::ClusterCount { k, rows })
     }
 }
 

@@ -4,8 +4,8 @@ use ndarray::ArrayView2;
 use rand::seq::index;
 use rand::{Rng, RngExt};
 
-use super::assign::{Centres, Nearest, Points};
-use super::kmeans::{Clusters, check_count, finish, positive};
+use super::assign::{Centres, Nearest, Points, check_count};
+use super::kmeans::{Clusters, finish, positive};
 use super::start::Start;
 use crate::{Error, Scalar};
 

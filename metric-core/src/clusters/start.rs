@@ -5,8 +5,7 @@ use rand::seq::index;
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
-use super::assign::{CHUNK, Centres, Points};
-use super::kmeans::check_count;
+use super::assign::{CHUNK, Centres, Points, check_count};
 use crate::{Error, Scalar, lanes};
 
 /// How the first centres are chosen.

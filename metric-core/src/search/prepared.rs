@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::screen::Hit;
 use super::{Candidates, Screen, by_rank};
-use crate::distance::form::{Kind, Value};
+use crate::distance::form::{Kind, Map, Value};
 use crate::rows::Rows;
 use crate::tile::side::{Frame, Side, frame_of};
 use crate::tile::{Blocks, chunks};
@@ -42,6 +42,8 @@ struct Screened<T> {
     value: Value,
     side: Side<T>,
     screen: Screen,
+    /// Bound of the lengths of the mapped rows, in units of the distance.
+    longest: f64,
 }
 
 /// For every query its neighbours as `(index, distance)`, nearest first, equal ones by index.
@@ -58,21 +60,16 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
         let screened = match kind {
             Kind::Chords(map, value) => {
                 let frame = frame_of(kind, &[&base]);
-                if frame.overflows {
-                    // Distances beyond the range are equal, whatever their chords.
-                    return Self {
-                        distance,
-                        base,
-                        screened: None,
-                    };
-                }
-                let side = Side::new(map, &base, &frame);
-                let screen = Screen::new(&side, side.data(&base), codes);
-                Some(Screened {
+                let side = side_of(map, value, &base, &frame);
+                let longest = (0..base.len()).map(|row| side.length(row, &frame));
+                let longest = longest.fold(0.0, f64::max);
+                // Distances beyond the range are equal, whatever their chords.
+                (longest + longest < in_range::<T>(value)).then(|| Screened {
+                    screen: Screen::new(&side, side.data(&base), codes),
                     frame,
                     value,
                     side,
-                    screen,
+                    longest,
                 })
             }
             _ => None,
@@ -104,8 +101,8 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
         let rows = queries.unwrap_or(&self.base);
         match &self.screened {
             Some(screened) => match (queries, self.distance.form().0) {
-                (Some(queries), Kind::Chords(map, _)) => {
-                    let side = Side::new(map, queries, &screened.frame);
+                (Some(queries), Kind::Chords(map, value)) => {
+                    let side = side_of(map, value, queries, &screened.frame);
                     self.screened(screened, (rows, &side), goal, admits)
                 }
                 _ => self.screened(screened, (rows, &screened.side), goal, admits),
@@ -120,6 +117,7 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
             screen,
             value,
             frame,
+            longest,
             ..
         }: &Screened<T>,
         (queries, side): (&Rows<'_, T>, &Side<T>),
@@ -137,6 +135,7 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
                 Candidates::below((chord * (1.0 + 2.0 * f64::from(slack)) + 1e-30) as f32)
             }
         };
+        let is_far = |row| side.length(row, frame) + longest >= in_range::<T>(*value);
         let data = side.data(queries);
         let blocks: Vec<Range<usize>> = chunks(0..queries.len(), ROWS).collect();
         // With fewer blocks than threads the columns are shared out too; the result is the same however they are.
@@ -182,7 +181,7 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
                 rows.zip(all)
                     .map(|(row, mut candidates)| {
                         candidates.tighten(&mut ends);
-                        if side.norms[row].to_f64().is_nan() || strips.is_lost(row % ROWS) {
+                        if strips.is_lost(row % ROWS) || is_far(row) {
                             let columns =
                                 (0..self.base.len()).filter(|&column| admits(row, column));
                             self.decide(queries.row(row), columns, goal)
@@ -207,6 +206,8 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
         // A tile's sum, one coordinate after another, and the definition's are each off by less than half of it.
         let slack = (2.0 * self.base.dim() as f64 + 64.0) * T::EPSILON.to_f64();
         let (less, more) = (T::from_f64(1.0 - slack), T::from_f64(1.0 + slack));
+        // Where it is more: whole multiples of the least number.
+        let least = T::from_f64(4.0 * T::LEAST);
         let start = match goal {
             Goal::Nearest(k) => Candidates::nearest(k),
             Goal::Within(radius) => Candidates::below(radius),
@@ -228,7 +229,7 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
                     {
                         for (first, values) in (columns.start..).step_by(16).zip(values.chunks(16))
                         {
-                            let bound = candidates.bound() * more / less;
+                            let bound = candidates.bound() * more / less + least;
                             if !values
                                 .iter()
                                 .fold(false, |any, &value| any | (value <= bound))
@@ -237,7 +238,11 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
                             }
                             for (column, &value) in (first..).zip(values) {
                                 if value <= bound && admits(row, column) {
-                                    candidates.offer(value * less, value * more, column);
+                                    candidates.offer(
+                                        value * less - least,
+                                        value * more + least,
+                                        column,
+                                    );
                                 }
                             }
                         }
@@ -283,6 +288,31 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
                 found
             }
         }
+    }
+}
+
+/// A side whose slack knows the rounding of the values.
+fn side_of<T: Scalar>(
+    map: Map<'_, T>,
+    value: Value,
+    rows: &Rows<'_, T>,
+    frame: &Frame<T>,
+) -> Side<T> {
+    let mut side = Side::new(map, rows, frame);
+    if value == Value::Square {
+        // Squares closer than the least number are equal.
+        let slack = (T::LEAST.sqrt() * frame.scale.to_f64()) as f32;
+        side.slacks.iter_mut().for_each(|own| *own += slack);
+    }
+    side
+}
+
+/// Chords below this, in units of the distance, have values that the type holds.
+fn in_range<T: Scalar>(value: Value) -> f64 {
+    let largest = T::LARGEST.to_f64() / 2.0;
+    match value {
+        Value::Square => largest.sqrt(),
+        _ => largest,
     }
 }
 

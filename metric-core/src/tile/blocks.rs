@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use super::finish::{AsIs, Chords, Ends, Finite, Root, Store};
 use super::side::{Side, frame_of};
 use crate::Scalar;
 use crate::distance::form::{Form, Kind, Terms, Value};
 use crate::kernel::term::{Cube, Difference, LargestDifference, Power, Product, Ratio};
-use crate::kernel::tile::{At, Packed, Sink, sweep_on, widths};
-use crate::kernel::{Isa, Simd, scan};
+use crate::kernel::tile::{Packed, sweep_on, widths};
+use crate::kernel::{Isa, scan};
 use crate::rows::Rows;
 
 /// Bytes of packed rows that stay in the cache of a core while the columns pass by.
@@ -37,6 +38,7 @@ enum Way<'a, T: Scalar> {
     Chords {
         value: Value,
         scale: T,
+        most: T,
         left: Option<Side<T>>,
         right: Side<T>,
         panels: Packed<T>,
@@ -91,6 +93,7 @@ where
                 Way::Chords {
                     value,
                     scale: frame.scale,
+                    most: map.largest_square(),
                     panels: packed(right.data(columns), right.dim),
                     left: y.map(|_| Side::new(map, x, &frame)),
                     right,
@@ -232,6 +235,7 @@ where
             Way::Chords {
                 value,
                 scale,
+                most,
                 left,
                 right,
                 panels,
@@ -247,6 +251,7 @@ where
                     ends,
                     value: *value,
                     back: T::ONE / *scale,
+                    most: *most,
                 };
                 let mut sink = Store {
                     finish,
@@ -284,200 +289,4 @@ where
 /// Do sums of two entries stay in the range?
 fn has_room<T: Scalar>(side: &Rows<'_, T>) -> bool {
     scan::largest(side.data()) < T::LARGEST / T::from_f64(4.0)
-}
-
-/// Turns a joined sum into a value.
-///
-/// No closures here or in other kernels: what is not inlined is compiled without the instruction set.
-trait Finish<T>: Copy {
-    /// What is needed of a row: its norm and limit.
-    #[inline(always)]
-    fn row<S: Simd<T>>(&self, simd: S, _row: usize) -> [S::V; 2] {
-        [simd.zero(); 2]
-    }
-
-    /// The same of a vector of columns.
-    #[inline(always)]
-    fn columns<S: Simd<T>>(&self, simd: S, _column: usize) -> [S::V; 2] {
-        [simd.zero(); 2]
-    }
-
-    /// The values, and a bit for each lane whose pair must be asked for by its definition.
-    fn finish<S: Simd<T>>(
-        &self,
-        simd: S,
-        sum: S::V,
-        row: [S::V; 2],
-        columns: [S::V; 2],
-    ) -> (S::V, u32);
-}
-
-/// Writes values into rows of a slice.
-struct Store<'a, T, F> {
-    finish: F,
-    out: &'a mut [T],
-    stride: usize,
-    origin: usize,
-    doubtful: &'a mut Vec<(usize, usize)>,
-}
-
-impl<'a, T, F> Store<'a, T, F> {
-    fn with<G>(self, finish: G) -> Store<'a, T, G> {
-        Store {
-            finish,
-            out: self.out,
-            stride: self.stride,
-            origin: self.origin,
-            doubtful: self.doubtful,
-        }
-    }
-}
-
-impl<T: Scalar, F: Finish<T>> Sink<T> for Store<'_, T, F> {
-    #[inline(always)]
-    fn take<S: Simd<T>, const ROWS: usize>(&mut self, simd: S, tile: [[S::V; 2]; ROWS], at: At) {
-        let low_columns = self.finish.columns(simd, at.column);
-        let high_columns = self.finish.columns(simd, at.column + S::LANES);
-        let first = at.column - self.origin;
-        for (r, &sums) in tile.iter().enumerate().take(at.rows) {
-            let row = at.row + r;
-            let ends = self.finish.row(simd, row);
-            let (low, low_doubt) = self.finish.finish(simd, sums[0], ends, low_columns);
-            let (high, high_doubt) = self.finish.finish(simd, sums[1], ends, high_columns);
-            let out = &mut self.out[row * self.stride + first..];
-            if at.columns == 2 * S::LANES {
-                simd.store(low, out);
-                simd.store(high, &mut out[S::LANES..]);
-            } else {
-                let mut whole = [T::ZERO; 32];
-                simd.store(low, &mut whole);
-                simd.store(high, &mut whole[S::LANES..]);
-                out[..at.columns].copy_from_slice(&whole[..at.columns]);
-            }
-            let doubt = u64::from(low_doubt) | u64::from(high_doubt) << S::LANES;
-            if doubt != 0 {
-                note(self.doubtful, doubt, row, first, at.columns);
-            }
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn note(
-    doubtful: &mut Vec<(usize, usize)>,
-    mut doubt: u64,
-    row: usize,
-    first: usize,
-    columns: usize,
-) {
-    while doubt != 0 {
-        let lane = doubt.trailing_zeros() as usize;
-        doubt &= doubt - 1;
-        if lane < columns {
-            doubtful.push((row, first + lane));
-        }
-    }
-}
-
-/// The sum itself.
-#[derive(Clone, Copy)]
-struct AsIs;
-
-impl<T: Scalar> Finish<T> for AsIs {
-    #[inline(always)]
-    fn finish<S: Simd<T>>(&self, _: S, sum: S::V, _: [S::V; 2], _: [S::V; 2]) -> (S::V, u32) {
-        (sum, 0)
-    }
-}
-
-/// The sum itself, unless a term has left the range.
-#[derive(Clone, Copy)]
-struct Finite;
-
-impl<T: Scalar> Finish<T> for Finite {
-    #[inline(always)]
-    fn finish<S: Simd<T>>(&self, simd: S, sum: S::V, _: [S::V; 2], _: [S::V; 2]) -> (S::V, u32) {
-        // Infinity and NaN; the largest number itself is asked for once more, for nothing.
-        (sum, simd.not_greater(simd.splat(T::LARGEST), simd.abs(sum)))
-    }
-}
-
-/// `sum^(1/p) / scale`.
-#[derive(Clone, Copy)]
-struct Root<T> {
-    inverse: T,
-    back: T,
-}
-
-impl<T: Scalar> Finish<T> for Root<T> {
-    #[inline(always)]
-    fn finish<S: Simd<T>>(&self, simd: S, sum: S::V, _: [S::V; 2], _: [S::V; 2]) -> (S::V, u32) {
-        let small = simd.not_greater(sum, simd.splat(T::SAFE_SQUARES.0));
-        let large = simd.not_greater(simd.splat(T::SAFE_POWERS), sum);
-        let root = T::power(simd, sum, self.inverse);
-        (simd.mul(root, simd.splat(self.back)), small | large)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Ends<'a, T> {
-    row_norms: &'a [T],
-    row_limits: &'a [T],
-    column_norms: &'a [T],
-    column_limits: &'a [T],
-}
-
-/// A function of the chord, from `c² = ‖x‖² + ‖y‖² − 2 x·y`.
-#[derive(Clone, Copy)]
-struct Chords<'a, T> {
-    ends: Ends<'a, T>,
-    value: Value,
-    back: T,
-}
-
-impl<T: Scalar> Finish<T> for Chords<'_, T> {
-    #[inline(always)]
-    fn row<S: Simd<T>>(&self, simd: S, row: usize) -> [S::V; 2] {
-        [
-            simd.splat(self.ends.row_norms[row]),
-            simd.splat(self.ends.row_limits[row]),
-        ]
-    }
-
-    #[inline(always)]
-    fn columns<S: Simd<T>>(&self, simd: S, column: usize) -> [S::V; 2] {
-        let column = column.min(self.ends.column_norms.len());
-        [
-            simd.load_part(&self.ends.column_norms[column..]),
-            simd.load_part(&self.ends.column_limits[column..]),
-        ]
-    }
-
-    #[inline(always)]
-    fn finish<S: Simd<T>>(
-        &self,
-        simd: S,
-        sum: S::V,
-        row: [S::V; 2],
-        columns: [S::V; 2],
-    ) -> (S::V, u32) {
-        let two = simd.splat(T::ONE + T::ONE);
-        let square = simd.neg_mul_add(two, sum, simd.add(row[0], columns[0]));
-        let limit = simd.add(row[1], columns[1]);
-        let doubt = simd.not_greater(square, limit);
-        let back = simd.splat(self.back);
-        let half = simd.splat(T::from_f64(0.5));
-        match self.value {
-            Value::Square => (simd.mul(simd.mul(square, back), back), doubt),
-            Value::Chord => (simd.mul(simd.sqrt(square), back), doubt),
-            Value::HalfSquare => (simd.mul(square, half), doubt),
-            Value::Cosine => (simd.neg_mul_add(square, half, simd.splat(T::ONE)), doubt),
-            Value::Angle => {
-                // Near a straight angle the chord says little.
-                let rest = simd.sub(simd.splat(T::from_f64(4.0)), square);
-                (simd.sqrt(square), doubt | simd.not_greater(rest, limit))
-            }
-        }
-    }
 }

@@ -1,10 +1,12 @@
 //! The tile engine: all pairs of two sets of rows, block by block.
 //!
 //! A [`Form`](crate::Form) says how a distance may be computed over a block; [`side`] prepares each set of rows for it
-//! once; [`blocks`] computes blocks with the kernels and asks the distance itself where rounding could show; the
+//! once; [`blocks`] computes blocks with the kernels, [`finish`] turns their sums into values and notes where rounding
+//! could show, so that the distance itself is asked there; the
 //! walks hand blocks to programs in a fixed order.
 
 mod blocks;
+mod finish;
 mod program;
 mod scatter;
 pub(crate) mod side;

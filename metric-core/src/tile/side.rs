@@ -247,6 +247,13 @@ impl<T: Scalar> Side<T> {
         }
     }
 
+    /// Length of a mapped row, in units of the distance; 0 where the pair must be computed by its definition.
+    pub(crate) fn length(&self, row: usize, frame: &Frame<T>) -> f64 {
+        let norm = self.norms[row].to_f64();
+        let norm = if norm.is_nan() { 0.0 } else { norm };
+        norm.sqrt() / frame.scale.to_f64()
+    }
+
     /// The mapped rows, given those it was made of.
     pub(crate) fn data<'s>(&'s self, source: &'s Rows<'_, T>) -> &'s [T] {
         self.mapped.as_deref().unwrap_or(source.data())
@@ -278,15 +285,16 @@ fn directions<T: Scalar>(rows: &Rows<'_, T>, centred: bool, doubtful: &mut [bool
         .enumerate()
         .for_each(|(i, (unit, doubtful))| {
             let row = rows.row(i);
+            // From the first entry, as the definition has it: a constant row has no direction, to the bit.
+            let first = row[0].to_f64();
             let mean = if centred {
-                row.iter().map(|x| x.to_f64()).sum::<f64>() / dim as f64
+                row.iter().map(|x| x.to_f64() - first).sum::<f64>() / dim as f64
             } else {
                 0.0
             };
+            let deviation = |x: &T| x.to_f64() - first - mean;
             let squares = if centred {
-                row.iter()
-                    .map(|x| (x.to_f64() - mean) * (x.to_f64() - mean))
-                    .sum()
+                row.iter().map(|x| deviation(x) * deviation(x)).sum()
             } else {
                 lanes::squared_norm(row)
             };
@@ -294,7 +302,7 @@ fn directions<T: Scalar>(rows: &Rows<'_, T>, centred: bool, doubtful: &mut [bool
                 let inverse = 1.0 / squares.sqrt();
                 if centred {
                     for (unit, x) in unit.iter_mut().zip(row) {
-                        *unit = T::from_f64((x.to_f64() - mean) * inverse);
+                        *unit = T::from_f64(deviation(x) * inverse);
                     }
                 } else {
                     let inverse = T::from_f64(inverse);
@@ -327,6 +335,17 @@ fn half_roots<T: Scalar>(rows: &Rows<'_, T>, doubtful: &mut [bool]) -> Vec<T> {
             }
         });
     roots
+}
+
+impl<T: Scalar> Map<'_, T> {
+    /// The largest square of a chord; rounding goes beyond it.
+    pub(crate) fn largest_square(&self) -> T {
+        T::from_f64(match self {
+            Self::Identity | Self::Linear(_) => f64::INFINITY,
+            Self::Direction { .. } => 4.0,
+            Self::HalfRoots => 1.0,
+        })
+    }
 }
 
 /// The map of a form and the frame of its rows.

@@ -1,6 +1,9 @@
-//! Conversions between the test kit's vectors and arrays.
+//! Conversions between the test kit's vectors and arrays, and cases that several files share.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+
+pub(crate) mod cases;
+pub(crate) mod programs;
 
 use metric_core::Scalar;
 use ndarray::Array2;
@@ -33,4 +36,9 @@ pub(crate) fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + S
         .build()
         .unwrap()
         .install(work)
+}
+
+/// The bits of numbers, for results that must be the same.
+pub(crate) fn bits<'a, T: Scalar>(values: impl IntoIterator<Item = &'a T>) -> Vec<u64> {
+    values.into_iter().map(|x| x.to_f64().to_bits()).collect()
 }

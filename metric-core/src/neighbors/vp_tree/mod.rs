@@ -97,14 +97,14 @@ impl<'a, T: Scalar, M: Metric<T>> VpTree<'a, T, M> {
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`] or [`Error::NonFinite`].
+    /// [`Error::Empty`], [`Error::NonFinite`], or what [`Distance::check`](crate::Distance::check) refuses.
     pub fn build<R: Rng + ?Sized>(
         rows: ArrayView2<'a, T>,
         metric: M,
         rng: &mut R,
     ) -> Result<Self, Error> {
         let dim = rows.ncols();
-        let rows = Rows::checked("rows", rows)?;
+        let rows = Rows::checked_for(&metric, "rows", rows)?;
         let tree = build::tree(&rows, &metric, rng.next_u64());
         let (relative, absolute) = metric.triangle_slack(dim);
         Ok(Self {
@@ -137,6 +137,7 @@ impl<T: Scalar, M: Metric<T>> NeighborIndex<T> for VpTree<'_, T, M> {
 
     fn knn(&self, queries: ArrayView2<'_, T>, k: usize) -> Result<Neighbors<T>, Error> {
         let queries = checked_queries(queries, self.dim)?;
+        queries.check(&self.metric)?;
         if k == 0 {
             return Err(Error::ZeroNeighbors);
         }
@@ -158,6 +159,7 @@ impl<T: Scalar, M: Metric<T>> NeighborIndex<T> for VpTree<'_, T, M> {
 
     fn radius(&self, queries: ArrayView2<'_, T>, radius: T) -> Result<NeighborLists<T>, Error> {
         let queries = checked_queries(queries, self.dim)?;
+        queries.check(&self.metric)?;
         check_radius(radius)?;
         let lists = (0..queries.len())
             .into_par_iter()

@@ -1,0 +1,315 @@
+//! Walks over all pairs: what programs see, and what weights are multiplied into.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and results are exact"
+)]
+
+mod common;
+
+use common::bits;
+use common::cases::{ensure, everywhere, row_sets};
+use common::programs::{Pieces, joined};
+use metric_core::clusters::silhouette;
+use metric_core::retrieval::RetrievalMetric::{
+    MapAtR, MeanAveragePrecision, MeanReciprocalRank, PrecisionAt1, RPrecision, RecallAt,
+};
+use metric_core::retrieval::{class_spread, retrieval_scores};
+use metric_core::{
+    Euclidean, Relevance, Scalar, SquaredEuclidean, pairwise, scatter, walk, walk_self,
+};
+use metric_testkit::oracle;
+use ndarray::{Array1, Array2};
+
+/// Rows of `x`, rows of `y` and columns: below, at and beyond whole tiles of both walks.
+const SHAPES: [(usize, usize, usize); 7] = [
+    (1, 1, 1),
+    (13, 7, 31),
+    (33, 40, 2),
+    (256, 1, 4),
+    (5, 513, 3),
+    (257, 20, 5),
+    (520, 3, 3),
+];
+
+fn walks_see_the_matrix<T: Scalar>() {
+    everywhere::<T>(&SHAPES, |case, x, y| {
+        let distance = case.distance();
+        let matrix = pairwise(distance, x.view(), y.view()).unwrap();
+        let seen = walk(distance, x.view(), y.view(), &Pieces).unwrap();
+        for (i, (pieces, row)) in seen.iter().zip(matrix.rows()).enumerate() {
+            ensure!(
+                pieces.is_sorted_by_key(|piece| piece.0),
+                "row {i} is not in order"
+            );
+            ensure!(bits(&joined(pieces)) == bits(row), "walk, row {i}");
+        }
+        let whole = walk(distance, x.view(), x.view(), &Pieces).unwrap();
+        let half = walk_self(distance, x.view(), &Pieces).unwrap();
+        ensure!(half.len() == x.nrows(), "{} rows", half.len());
+        for (i, (half, whole)) in half.iter().zip(&whole).enumerate() {
+            ensure!(
+                bits(&joined(half)) == bits(&joined(whole)),
+                "walk_self, row {i}"
+            );
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn programs_see_each_distance_of_the_matrix_once() {
+    walks_see_the_matrix::<f32>();
+    walks_see_the_matrix::<f64>();
+}
+
+fn sums_are_products<T: Scalar>() {
+    let epsilon = T::EPSILON.to_f64();
+    everywhere::<T>(&SHAPES, |case, x, y| {
+        let distance = case.distance();
+        // In [-1, 1], whatever the distance, and different for equal distances.
+        let weight = |i: usize, j: usize, d: f64| {
+            let sign = if (3 * i + j) % 5 == 0 { -1.0 } else { 1.0 };
+            f64::from((sign / (1.0 + d)) as f32)
+        };
+        let got = scatter(distance, x.view(), y.view(), |row, first, values| {
+            for (column, value) in (first..).zip(values) {
+                *value = T::from_f64(weight(row, column, value.to_f64()));
+            }
+        })
+        .unwrap();
+        let matrix = pairwise(distance, x.view(), y.view()).unwrap();
+        let weights =
+            Array2::from_shape_fn(matrix.dim(), |(i, j)| weight(i, j, matrix[[i, j]].to_f64()));
+        let (x, y) = (x.mapv(T::to_f64), y.mapv(T::to_f64));
+        // Sums of n products are off by (n + 4) u of the sum of their sizes, in any order; beside it products that underflow.
+        let near = |what: &str, got: Vec<T>, want: Array2<f64>, sizes: Array2<f64>, n: usize| {
+            let limit = (n as f64 + 4.0) * epsilon;
+            let least = if epsilon > 1e-10 { 1.4e-45 } else { 5e-324 };
+            for (place, ((got, want), size)) in got.iter().zip(&want).zip(&sizes).enumerate() {
+                let off = (got.to_f64() - want).abs();
+                ensure!(
+                    off <= limit * size + n as f64 * least,
+                    "{what} at {place}: {got}, want {want}"
+                );
+            }
+            ensure!(got.len() == want.len(), "{what}: {} numbers", got.len());
+            Ok(())
+        };
+        let sizes = weights.mapv(f64::abs);
+        let ones = |n: usize| Array2::from_elem((n, 1), 1.0);
+        let (n, m) = weights.dim();
+        let flat = |rows: &Array2<T>| rows.iter().copied().collect();
+        let (rows, columns) = (flat(&got.rows), flat(&got.columns));
+        near(
+            "rows",
+            rows,
+            weights.dot(&y),
+            sizes.dot(&y.mapv(f64::abs)),
+            m,
+        )?;
+        near(
+            "columns",
+            columns,
+            weights.t().dot(&x),
+            sizes.t().dot(&x.mapv(f64::abs)),
+            n,
+        )?;
+        near(
+            "row sums",
+            got.row_sums,
+            weights.dot(&ones(m)),
+            sizes.dot(&ones(m)),
+            m,
+        )?;
+        near(
+            "column sums",
+            got.column_sums,
+            weights.t().dot(&ones(n)),
+            sizes.t().dot(&ones(n)),
+            n,
+        )
+    });
+}
+
+#[test]
+fn scattered_sums_are_products_with_the_matrix_of_weights() {
+    sums_are_products::<f32>();
+    sums_are_products::<f64>();
+}
+
+/// `Σ ln(1 + d²) + Σ exp(−d²)`, as loops.
+fn loss(x: &Array2<f64>, y: &Array2<f64>) -> f64 {
+    let mut sum = 0.0;
+    for a in x.rows() {
+        for b in y.rows() {
+            let square = oracle::squared_euclidean(&a.to_vec(), &b.to_vec());
+            sum += square.ln_1p() + (-square).exp();
+        }
+    }
+    sum
+}
+
+#[test]
+fn scattered_derivatives_are_the_gradient_of_a_loss() {
+    let rows = row_sets::<f64>(40, 4, 8)[0].1.clone();
+    let (x, y) = rows.view().split_at(ndarray::Axis(0), 17);
+    let (x, y) = (x.to_owned(), y.to_owned());
+    let sums = scatter(&SquaredEuclidean, x.view(), y.view(), |_, _, squares| {
+        for square in squares {
+            *square = 1.0 / (1.0 + *square) - (-*square).exp();
+        }
+    })
+    .unwrap();
+    let gradient = |rows: &Array2<f64>, sums: Vec<f64>, products: &Array2<f64>| {
+        let sums = Array1::from(sums).insert_axis(ndarray::Axis(1));
+        2.0 * (&sums * rows - products)
+    };
+    let of_x = gradient(&x, sums.row_sums, &sums.rows);
+    let of_y = gradient(&y, sums.column_sums, &sums.columns);
+    // Central differences: h² times a sixth of a third derivative, which for 23 pairs of a row is below 23 · 20, and
+    // ε times the loss, which is below 17 · 23 · 3, over h.
+    let step = 1e-5;
+    let limit = step * step / 6.0 * 460.0 + 4.0 * f64::EPSILON * 1200.0 / step;
+    for ((i, k), &got) in of_x.indexed_iter() {
+        let at = |shift: f64| {
+            let mut x = x.clone();
+            x[[i, k]] += shift;
+            loss(&x, &y)
+        };
+        let want = (at(step) - at(-step)) / (2.0 * step);
+        assert!(
+            (got - want).abs() <= limit,
+            "x[{i}, {k}]: {got}, want {want}"
+        );
+    }
+    for ((j, k), &got) in of_y.indexed_iter() {
+        let at = |shift: f64| {
+            let mut y = y.clone();
+            y[[j, k]] += shift;
+            loss(&x, &y)
+        };
+        let want = (at(step) - at(-step)) / (2.0 * step);
+        assert!(
+            (got - want).abs() <= limit,
+            "y[{j}, {k}]: {got}, want {want}"
+        );
+    }
+}
+
+fn scores_are_those_of_loops<T: Scalar>() {
+    everywhere::<T>(&[(20, 13, 3), (200, 70, 5)], |case, x, y| {
+        let distance = case.distance();
+        let rows = ndarray::concatenate![ndarray::Axis(0), *x, *y];
+        let n = rows.nrows();
+        // One row is alone in its class.
+        let labels: Vec<u32> = (0..n as u32)
+            .map(|i| if i == 7 { 99 } else { i * i % 4 })
+            .collect();
+        let matrix = pairwise(distance, rows.view(), rows.view())
+            .unwrap()
+            .mapv(T::to_f64);
+        let metrics = [
+            PrecisionAt1,
+            RecallAt(5),
+            RPrecision,
+            MapAtR,
+            MeanAveragePrecision,
+            MeanReciprocalRank,
+        ];
+        let scores =
+            retrieval_scores(distance, rows.view(), &Relevance::labels(&labels), &metrics).unwrap();
+        let mut sums = [0.0; 6];
+        for i in (0..n).filter(|&i| i != 7) {
+            let list: Vec<bool> = oracle::ranking(&matrix.row(i).to_vec(), Some(i))
+                .into_iter()
+                .map(|j| labels[j] == labels[i])
+                .collect();
+            let values = [
+                oracle::recall_at(&list, 1),
+                oracle::recall_at(&list, 5),
+                oracle::r_precision(&list),
+                oracle::map_at_r(&list),
+                oracle::average_precision(&list, list.len()),
+                oracle::reciprocal_rank(&list),
+            ];
+            sums.iter_mut()
+                .zip(values)
+                .for_each(|(sum, value)| *sum += value);
+        }
+        ensure!(scores.lone == 1, "{} lone queries", scores.lone);
+        for ((metric, got), sum) in scores.values.into_iter().zip(sums) {
+            let want = sum / (n - 1) as f64;
+            // A sum of n terms, each a sum of at most n.
+            let limit = 2.0 * n as f64 * f64::EPSILON;
+            ensure!((got - want).abs() <= limit, "{metric}: {got}, want {want}");
+        }
+
+        // Sums of n² distances, none of them negative; asymmetric ones are seen from both sides.
+        let relative = 2.0 * (n * n) as f64 * f64::EPSILON;
+        let near = |got: f64, want: f64| got == want || (got - want).abs() <= relative * want;
+        let mean = |same: bool| {
+            let pairs = || {
+                matrix
+                    .indexed_iter()
+                    .filter(|((i, j), _)| i != j && (labels[*i] == labels[*j]) == same)
+            };
+            pairs().map(|(_, d)| d).sum::<f64>() / pairs().count() as f64
+        };
+        let spread = class_spread(distance, rows.view(), &labels).unwrap();
+        if case.name != "signal to noise" {
+            ensure!(near(spread.within, mean(true)), "within {}", spread.within);
+            ensure!(
+                near(spread.between, mean(false)),
+                "between {}",
+                spread.between
+            );
+        }
+
+        let found = silhouette(distance, rows.view(), &labels).unwrap();
+        for (i, &got) in found.rows.iter().enumerate() {
+            let mean = |label: u32| {
+                let others = (0..n).filter(|&j| j != i && labels[j] == label);
+                let count = others.clone().count() as f64;
+                others.map(|j| matrix[[i, j]]).sum::<f64>() / count
+            };
+            let own = mean(labels[i]);
+            let next = [0, 1, 99]
+                .into_iter()
+                .filter(|&label| label != labels[i])
+                .map(mean)
+                .fold(f64::INFINITY, f64::min);
+            let want = if i == 7 || own == next {
+                0.0
+            } else if own < next {
+                1.0 - own / next
+            } else {
+                next / own - 1.0
+            };
+            ensure!(
+                (got - want).abs() <= relative,
+                "silhouette {i}: {got}, want {want}"
+            );
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn scores_are_those_of_loops_over_the_matrix() {
+    scores_are_those_of_loops::<f32>();
+    scores_are_those_of_loops::<f64>();
+}
+
+#[test]
+fn walks_over_many_blocks_see_every_pair() {
+    // Blocks meet in five steps.
+    let rows = row_sets::<f32>(1100, 3, 4)[0].1.mapv(|x| x as f32);
+    let whole = walk(&Euclidean, rows.view(), rows.view(), &Pieces).unwrap();
+    let half = walk_self(&Euclidean, rows.view(), &Pieces).unwrap();
+    for (half, whole) in half.iter().zip(&whole) {
+        assert_eq!(half.len(), 5);
+        assert_eq!(joined(half), joined(whole));
+    }
+}
