@@ -346,6 +346,7 @@ pub(crate) fn everywhere<T: Scalar>(
 }
 
 /// What is wrong, unless a condition holds.
+#[allow(unused_macros, reason = "each test file uses its own part")]
 macro_rules! ensure {
     ($condition:expr, $($what:tt)+) => {
         if !$condition {
