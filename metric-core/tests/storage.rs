@@ -29,7 +29,7 @@ fn same<E: Element<Acc = f32>>(
     let labels: Vec<u32> = (0..stored.nrows() as u32).map(|i| i % 3).collect();
     let relevance = Relevance::labels(&labels);
     let against = Relevance::labels_against(&labels[..40], &labels[40..]);
-    let filter = |i: usize, j: usize| (i + j) % 3 > 0;
+    let filter = |i: usize, j: usize| !(i + j).is_multiple_of(3);
     let weigh = |_, _, values: &mut [f32]| values.iter_mut().for_each(|d| *d = 1.0 / (1.0 + *d));
     macro_rules! same {
         ($stored:expr, $wide:expr) => {

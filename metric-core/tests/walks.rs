@@ -70,7 +70,11 @@ fn sums_are_products<T: Scalar>() {
         let distance = case.distance();
         // In [-1, 1], whatever the distance, and different for equal distances.
         let weight = |i: usize, j: usize, d: f64| {
-            let sign = if (3 * i + j) % 5 == 0 { -1.0 } else { 1.0 };
+            let sign = if (3 * i + j).is_multiple_of(5) {
+                -1.0
+            } else {
+                1.0
+            };
             f64::from((sign / (1.0 + d)) as f32)
         };
         let got = scatter(distance, x.view(), y.view(), |row, first, values| {

@@ -349,7 +349,9 @@ pub(crate) fn everywhere<T: Scalar>(
 #[allow(unused_macros, reason = "each test file uses its own part")]
 macro_rules! ensure {
     ($condition:expr, $($what:tt)+) => {
-        if !$condition {
+        // Not its negation, which NaN would pass.
+        if $condition {
+        } else {
             return Err(format!($($what)+));
         }
     };
