@@ -1,6 +1,5 @@
 //! One pass over many numbers.
 
-use super::Lanes;
 use super::simd::{Kernel, Simd};
 use super::term::{Difference, LargestDifference};
 use crate::Scalar;

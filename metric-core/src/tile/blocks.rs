@@ -5,11 +5,10 @@ use std::ops::Range;
 use super::side::{Side, frame_of};
 use crate::Scalar;
 use crate::distance::form::{Form, Kind, Terms, Value};
-use crate::kernel::term::{Cube, Difference, LargestDifference, Power, Product, Ratio, Term};
+use crate::kernel::term::{Cube, Difference, LargestDifference, Power, Product, Ratio};
 use crate::kernel::tile::{At, Packed, Sink, sweep_on, widths};
 use crate::kernel::{Isa, Simd, scan};
 use crate::rows::Rows;
-use crate::scalar::Sealed;
 
 /// Bytes of packed rows that stay in the cache of a core while the columns pass by.
 const CACHED: usize = 256 << 10;
