@@ -200,6 +200,9 @@ impl Kernel<f32> for Put<'_, '_> {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(target_arch = "x86_64")]
 pub(crate) use vnni::Vnni;
 

@@ -9,6 +9,8 @@ mod candidates;
 mod prepared;
 mod rivals;
 mod screen;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use candidates::{Candidates, by_rank};
 pub(crate) use prepared::{Found, Goal, Prepared};
