@@ -237,3 +237,32 @@ proptest! {
         rivals_hold_the_answer(&sides, first, share);
     }
 }
+
+/// Bounds that hold everything would pass the tests above.
+#[test]
+fn screens_leave_out_what_is_far_away() {
+    let dim = 33;
+    let place = |i: usize, k: usize| {
+        let small = ((i * dim + k) as f64 * 0.618_034).fract() - 0.5;
+        small + if i.is_multiple_of(2) { 100.0 } else { -100.0 }
+    };
+    let rows: Vec<f64> = (0..100 * dim).map(|at| place(at / dim, at % dim)).collect();
+    let sides = Sides::<f32>::new(Map::Identity, dim, &rows, &rows[..2 * dim]);
+    let (base, queries) = (&sides.base, &sides.queries);
+    on_every_screen(|what, codes| {
+        let screen = Screen::new(&base.1, base.1.data(&base.0), codes);
+        let strips = screen.strips(&queries.1, queries.1.data(&queries.0), 0..2);
+        let mut hits = Vec::new();
+        // Rows of a group are nearer than √33, the groups 200 √33 apart.
+        let bounds = [50.0; 2];
+        screen.hits(&strips, 0..100, &bounds, 0.0, &mut hits);
+        let mut pairs: Vec<(u32, u32)> = hits.iter().map(|hit| (hit.row, hit.column)).collect();
+        pairs.sort_unstable_by_key(|&(row, column)| (column, row));
+        let own: Vec<(u32, u32)> = (0..100).map(|column| (column % 2, column)).collect();
+        assert_eq!(pairs, own, "{what}");
+        let mut rivals = screen.rivals(&strips, 0..100, Seek::Nearest, 0.0, None);
+        rivals.sort_unstable();
+        let own: Vec<(u32, u32)> = (0..100).map(|row| (row, row % 2)).collect();
+        assert_eq!(rivals, own, "{what}");
+    });
+}
