@@ -4,11 +4,8 @@
 //! strips stay signed and start from `−128 Σ code`, which takes the move back. Sums of codes are exact whole numbers; what
 //! is lost in rounding rows to codes is known for each row and bounds the error of every distance.
 
-use std::ops::Range;
-
 use super::Lanes;
 use super::simd::{Kernel, Simd};
-use super::tile::{At, Sink};
 
 /// Columns of a panel, rows of a strip.
 pub(crate) const WIDTH: usize = 32;
@@ -213,8 +210,10 @@ mod vnni {
         reason = "the proof that the machine has an instruction set covers all its instructions"
     )]
     use std::arch::x86_64::*;
+    use std::ops::Range;
 
     use super::*;
+    use crate::kernel::tile::{At, Sink};
     use crate::kernel::x86::Avx512;
 
     /// AVX-512 with VNNI is present.

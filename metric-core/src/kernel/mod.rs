@@ -5,8 +5,17 @@
 //! make, and add it to [`Isa`]: the tests run every kernel on every instruction set that the machine has.
 #![expect(unsafe_code, reason = "vector instructions")]
 
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(
+        dead_code,
+        reason = "elsewhere products of codes are no faster than those of numbers"
+    )
+)]
 pub(crate) mod codes;
 mod math;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 pub(crate) mod pages;
 pub(crate) mod pair;
 pub(crate) mod scan;
@@ -29,6 +38,8 @@ pub(crate) enum Isa {
     Avx512(x86::Avx512),
     #[cfg(target_arch = "x86_64")]
     Avx2(x86::Avx2),
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Neon),
     Portable,
 }
 
@@ -41,6 +52,8 @@ impl Isa {
             all.extend(x86::Avx512::detect().map(Self::Avx512));
             all.extend(x86::Avx2::detect().map(Self::Avx2));
         }
+        #[cfg(target_arch = "aarch64")]
+        all.push(Self::Neon(neon::Neon::detect()));
         all.push(Self::Portable);
         all
     }
@@ -82,6 +95,8 @@ macro_rules! lanes {
                     Isa::Avx512(simd) => simd.run(kernel),
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2(simd) => simd.run(kernel),
+                    #[cfg(target_arch = "aarch64")]
+                    Isa::Neon(simd) => simd.run(kernel),
                     Isa::Portable => kernel.run(Portable),
                 }
             }

@@ -198,7 +198,10 @@ fn the_longest_rows_keep_their_bounds() {
 
 #[cfg(target_arch = "x86_64")]
 mod products {
+    use std::ops::Range;
+
     use super::*;
+    use crate::kernel::tile::{At, Sink};
 
     /// Keeps the bits of all products; each pair must come once.
     struct Keep {
