@@ -134,7 +134,7 @@ impl Kernel<f32> for Put<'_, '_> {
         let largest = row
             .iter()
             .fold(0.0f32, |m, x| if x.abs() <= m { m } else { x.abs() });
-        if !(largest <= LARGEST) {
+        if largest > LARGEST || largest.is_nan() {
             // Far outside the frame, or beyond the range: nothing is known of this row.
             let unknown = Coded {
                 norm: f32::INFINITY,

@@ -1,5 +1,5 @@
 //! NEON, which every 64-bit ARM processor has.
-#![expect(
+#![allow(
     clippy::multiple_unsafe_ops_per_block,
     reason = "the proof that the machine has an instruction set covers all its instructions"
 )]

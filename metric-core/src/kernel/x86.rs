@@ -1,8 +1,4 @@
 //! AVX-512 and AVX2 with FMA.
-#![expect(
-    clippy::multiple_unsafe_ops_per_block,
-    reason = "the proof that the machine has an instruction set covers all its instructions"
-)]
 
 use std::arch::x86_64::*;
 

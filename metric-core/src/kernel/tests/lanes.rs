@@ -55,13 +55,15 @@ proptest! {
 #[test]
 fn sums_of_whole_numbers_are_exact_at_every_length() {
     for length in 0..if cfg!(miri) { 40 } else { 200 } {
-        let whole: Vec<i32> = (0..length).map(|i| small_whole(i, 1)).collect();
-        let values: Vec<f32> = whole.iter().map(|&x| x as f32).collect();
-        let wanted: i32 = whole.iter().map(|x| x * x).sum();
+        let whole = |salt| (0..length).map(move |i| small_whole(i, salt));
+        let floats = |salt| -> Vec<f32> { whole(salt).map(|x| x as f32).collect() };
+        let (x, y) = (floats(1), floats(2));
+        let product: i32 = whole(1).zip(whole(2)).map(|(x, y)| x * y).sum();
+        let square: i32 = whole(1).map(|x| x * x).sum();
         on_every_isa(|isa| {
-            let got = sum(&values, &values, |x, y| x * y);
-            assert_eq!(got as i32, wanted, "{isa:?}: {length}");
-            assert_eq!(squared_norm(&values) as i32, wanted, "{isa:?}: {length}");
+            let got = sum(&x, &y, |x, y| x * y);
+            assert_eq!(got as i32, product, "{isa:?}: {length}");
+            assert_eq!(squared_norm(&x) as i32, square, "{isa:?}: {length}");
         });
     }
 }
