@@ -30,7 +30,9 @@ def cases(quick):
         for p in ["3", "1.5", "2.7"]:
             yield "pairwise:minkowski", {"n": 4096, "dim": dim, "params": {"p": p}}
     yield "knn:euclidean", {"n": 100_000, "dim": 128, "k": 10, "queries": 1000}
+    yield "index:euclidean", {"n": 100_000, "dim": 128, "k": 10, "queries": 1000}
     yield "knn:euclidean", {"n": 100_000, "dim": 128, "k": 10, "queries": 1}
+    yield "index:euclidean", {"n": 100_000, "dim": 128, "k": 10, "queries": 1}
     yield "knn:euclidean", {"n": 60_000, "dim": 64, "k": 10, "queries": 0}
     for variant in ["lloyd", "hamerly"]:
         yield "kmeans", {"n": 100_000, "dim": 128, "k": 256, "params": {"iterations": "10", "variant": variant}}
@@ -41,7 +43,7 @@ def size(case):
     text = f"{case['n']:,} x {case['dim']}"
     if case["op"].startswith("pairwise"):
         text = f"{case['n']:,} x {case['n']:,} x {case['dim']}"
-    if case["op"].startswith("knn"):
+    if case["op"].startswith(("knn", "index")):
         queries = case["queries"]
         text += f", {queries:,} queries" if queries else ", itself"
     if "k" in case:

@@ -289,7 +289,7 @@ def ways_of(case):
         return pairwise(name, x, x, params)
     if kind == "pairwise":
         return pairwise(name, rows(queries or n, dim, 1), rows(n, dim, 2), params)
-    if kind == "knn":
+    if kind in ("knn", "index"):
         return neighbours(name, rows(n, dim, 2), rows(queries, dim, 1) if queries else None, case["k"])
     if kind == "kmeans":
         return k_means(rows(n, dim, 1), case["k"], int(params.get("iterations", 10)))

@@ -198,6 +198,14 @@ pub enum Error {
     /// The iteration for eigenvalues did not come to an end.
     #[error("the eigenvalues of a symmetric matrix must converge, but did not")]
     NoConvergence,
+    /// A matrix to be filled has another shape than the result.
+    #[error("output must have the shape {expected:?}, got {got:?}")]
+    OutputShape {
+        /// The shape of the result.
+        expected: (usize, usize),
+        /// The shape of the matrix given.
+        got: (usize, usize),
+    },
 }
 
 impl Error {

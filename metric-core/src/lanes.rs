@@ -75,22 +75,28 @@ pub(crate) fn squared_norm<T: Scalar>(a: &[T]) -> f64 {
     T::run(Squares(a))
 }
 
-/// Sums of the columns of rows, `[dim]`, in `f64`.
-pub(crate) fn column_sums<T: Scalar>(rows: &[T], dim: usize) -> Vec<f64> {
-    struct Columns<'a, T>(&'a [T], &'a mut [f64]);
-    impl<T: Scalar> Kernel<T> for Columns<'_, T> {
+/// Adds a row to sums in `f64`.
+#[inline]
+pub(crate) fn add_row<T: Scalar>(sums: &mut [f64], row: &[T]) {
+    struct Add<'a, T>(&'a mut [f64], &'a [T]);
+    impl<T: Scalar> Kernel<T> for Add<'_, T> {
         type Output = ();
 
         #[inline(always)]
         fn run<S: Simd<T>>(self, _: S) {
-            for row in self.0.chunks_exact(self.1.len()) {
-                for (sum, x) in self.1.iter_mut().zip(row) {
-                    *sum += x.to_f64();
-                }
+            for (sum, x) in self.0.iter_mut().zip(self.1) {
+                *sum += x.to_f64();
             }
         }
     }
+    T::run(Add(sums, row));
+}
+
+/// Sums of the columns of rows, `[dim]`, in `f64`.
+pub(crate) fn column_sums<T: Scalar>(rows: &[T], dim: usize) -> Vec<f64> {
     let mut sums = vec![0.0; dim];
-    T::run(Columns(rows, &mut sums));
+    for row in rows.chunks_exact(dim) {
+        add_row(&mut sums, row);
+    }
     sums
 }

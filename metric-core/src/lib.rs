@@ -45,7 +45,7 @@ pub use distance::{
 };
 pub use element::Element;
 pub use error::Error;
-pub use pairwise::{one_to_many, paired, pairwise, pairwise_similarity};
+pub use pairwise::{one_to_many, paired, pairwise, pairwise_into, pairwise_similarity};
 pub use relevance::Relevance;
 pub use scalar::Scalar;
 pub use tile::{RowProgram, Scattered, scatter, walk, walk_self};

@@ -1,6 +1,6 @@
 //! Matrices and lists of distances.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use crate::kernel::pages::zeros;
@@ -43,6 +43,52 @@ where
     ))
 }
 
+/// As [`pairwise`], into a matrix `[n, m]` that is already there.
+///
+/// For matrices that are computed again and again: a fresh one of many megabytes costs as much in memory pages as in
+/// distances. A matrix that is not in standard layout is filled by way of a fresh one.
+///
+/// # Errors
+///
+/// As [`pairwise`], and [`Error::OutputShape`].
+///
+/// # Examples
+///
+/// ```
+/// use metric_core::{Manhattan, pairwise_into};
+/// use ndarray::{Array2, array};
+/// let (x, y) = (array![[0.0f32, 0.0]], array![[3.0, 4.0], [1.0, 1.0]]);
+/// let mut out = Array2::zeros((1, 2));
+/// pairwise_into(&Manhattan, x.view(), y.view(), out.view_mut())?;
+/// assert_eq!(out, array![[7.0, 2.0]]);
+/// # Ok::<(), metric_core::Error>(())
+/// ```
+pub fn pairwise_into<E, D>(
+    distance: &D,
+    x: ArrayView2<'_, E>,
+    y: ArrayView2<'_, E>,
+    mut out: ArrayViewMut2<'_, E::Acc>,
+) -> Result<(), Error>
+where
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
+{
+    let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
+    let expected = (x.len(), y.len());
+    if out.dim() != expected {
+        return Err(Error::OutputShape {
+            expected,
+            got: out.dim(),
+        });
+    }
+    let pair = |a: &[E::Acc], b: &[E::Acc]| distance.distance(a, b);
+    match out.as_slice_mut() {
+        Some(entries) => fill(distance.form(), &pair, (&x, &y), entries),
+        None => out.assign(&matrix(distance.form(), &pair, &x, &y)),
+    }
+    Ok(())
+}
+
 /// Similarities between every row of `x` `[n, dim]` and every row of `y` `[m, dim]`: `[n, m]`.
 ///
 /// # Errors
@@ -70,10 +116,21 @@ fn matrix<T: Scalar>(
 ) -> Array2<T> {
     let (n, m) = (x.len(), y.len());
     let mut out = zeros::<T>(n * m);
+    fill(form, pair, (x, y), &mut out);
+    Array2::from_shape_vec((n, m), out).expect("n rows of m values")
+}
+
+fn fill<T: Scalar>(
+    form: Form<'_, T>,
+    pair: &(impl Fn(&[T], &[T]) -> T + Sync),
+    (x, y): (&Rows<'_, T>, &Rows<'_, T>),
+    out: &mut [T],
+) {
+    let m = y.len();
     let blocks = Blocks::new(form, pair, x, Some(y));
     let rows = blocks.rows_at_a_time();
     out.par_chunks_mut(rows * m)
-        .zip(chunks(0..n, rows).collect::<Vec<_>>())
+        .zip(chunks(0..x.len(), rows).collect::<Vec<_>>())
         .for_each_init(
             || blocks.scratch(),
             |scratch, (out, rows)| {
@@ -81,7 +138,6 @@ fn matrix<T: Scalar>(
                 blocks.block(scratch, rows, 0..m, out, m);
             },
         );
-    Array2::from_shape_vec((n, m), out).expect("n rows of m values")
 }
 
 /// Distances from one vector `[dim]` to every row of `rows` `[n, dim]`: `[n]`.

@@ -1,12 +1,14 @@
 //! The checked, contiguous form in which every function reads its matrices.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::element::Stored;
 use crate::kernel::scan;
+use crate::tile::chunks;
 use crate::{Distance, Element, Error, Scalar};
 
 /// Numbers checked by one task.
@@ -24,24 +26,45 @@ impl<'a, T: Scalar> Rows<'a, T> {
     where
         E: Element<Acc = T>,
     {
-        let dim = view.ncols();
+        let rows = Self::unchecked(what, view)?;
+        rows.check_finite(what)?;
+        Ok(rows)
+    }
+
+    /// Are all of them finite?
+    pub(crate) fn check_finite(&self, what: &'static str) -> Result<(), Error> {
+        chunks(0..self.len(), (CHUNK / self.dim).max(1))
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|part| self.check_part(what, part))
+            .find_first(Result::is_err)
+            .unwrap_or(Ok(()))
+    }
+
+    /// Rows that may hold anything: for one who checks them part by part.
+    pub(crate) fn unchecked<E>(what: &'static str, view: ArrayView2<'a, E>) -> Result<Self, Error>
+    where
+        E: Element<Acc = T>,
+    {
         if view.is_empty() {
             return Err(Error::Empty { what });
         }
-        let data = <E as Stored>::rows(view);
-        let bad = data
-            .par_chunks(CHUNK)
-            .enumerate()
-            .find_map_first(|(chunk, part)| {
-                scan::first_non_finite(part).map(|at| chunk * CHUNK + at)
-            });
-        match bad {
+        Ok(Self {
+            dim: view.ncols(),
+            data: <E as Stored>::rows(view),
+        })
+    }
+
+    /// Are these rows finite?
+    pub(crate) fn check_part(&self, what: &'static str, rows: Range<usize>) -> Result<(), Error> {
+        let first = rows.start * self.dim;
+        match scan::first_non_finite(&self.data[first..rows.end * self.dim]) {
+            None => Ok(()),
             Some(at) => Err(Error::NonFinite {
                 what,
-                row: at / dim,
-                column: at % dim,
+                row: (first + at) / self.dim,
+                column: (first + at) % self.dim,
             }),
-            None => Ok(Self { data, dim }),
         }
     }
 

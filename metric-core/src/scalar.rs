@@ -69,7 +69,6 @@ pub(crate) trait Sealed: Lanes + Sized {
     fn atan(self) -> Self;
     fn powf(self, exponent: f64) -> Self;
     fn powi(self, exponent: i32) -> Self;
-    fn max(self, other: Self) -> Self;
     /// The least positive number, as `f64`.
     const LEAST: f64;
 }
@@ -107,11 +106,6 @@ macro_rules! scalar {
             #[inline]
             fn powi(self, exponent: i32) -> Self {
                 self.powi(exponent)
-            }
-            // Not `$t::max`, which keeps extra instructions for NaN.
-            #[inline]
-            fn max(self, other: Self) -> Self {
-                if self > other { self } else { other }
             }
             const LEAST: f64 = $t::from_bits(1) as f64;
         }

@@ -53,7 +53,7 @@ pub(super) const OPS: &[Op] = &[
 ];
 
 fn matrix<T: Scalar, D: Distance<T>>(case: &Case, distance: D) -> Result<Outputs, CaseError> {
-    let (x, y) = (case.matrix("x")?, case.matrix("y")?);
+    let (x, y) = (case.matrix::<T>("x")?, case.matrix::<T>("y")?);
     let distances = pairwise(&distance, x.view(), y.view()).map_err(|e| case.refused(e))?;
     Ok(Outputs::new().with("distances", &distances))
 }

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use metric_core::clusters::{KMeans, Start, Variant};
+use metric_core::clusters::{KMeans, Start, Variant, kmeans_plus_plus};
 use ndarray::s;
 
 use super::{Op, Settings, SpeedError, Work, data};
@@ -41,18 +41,16 @@ fn k_means(settings: &Settings) -> Result<Work, SpeedError> {
     }))
 }
 
-/// The choice of `--k` centres, with the one step and the last assignment that k-means cannot do without.
+/// The choice of `--k` centres.
 fn plus_plus(settings: &Settings) -> Result<Work, SpeedError> {
     let rows = data::rows(settings, settings.n, 1)?;
     let trials = match settings.word("trials") {
         None => None,
         Some(_) => Some(settings.count("trials", 1)?),
     };
-    let model = KMeans::new(settings.k)
-        .start(Start::PlusPlus { trials })
-        .max_iterations(1);
+    let k = settings.k;
     Ok(Work::new(move || {
-        let found = model.fit(rows.view(), &mut data::generator(2));
+        let found = kmeans_plus_plus(rows.view(), k, trials, &mut data::generator(2));
         black_box(found.map_err(SpeedError::refused("kmeans++"))?);
         Ok(())
     }))

@@ -1,23 +1,45 @@
-//! `knn:<distance>`: exact nearest neighbours.
+//! `knn:<distance>`: exact nearest neighbours, and `index:<distance>`: the same of a base prepared beforehand.
 
 use std::hint::black_box;
 
-use metric_core::{Distance, knn, knn_self};
+use metric_core::{BruteForce, Distance, NeighborIndex, knn, knn_self};
 use ndarray::Array2;
 
 use super::distances::{self, NAMES, Use, named};
 use super::{Op, Settings, SpeedError, Work, data};
 
 pub(super) fn ops() -> Vec<Op> {
-    NAMES
-        .iter()
-        .map(|&name| {
-            Op::new(format!("knn:{name}"), move |settings| {
-                named(name, settings, Search::new(settings)?)
-            })
-            .with_params(distances::params(name))
+    let op = |kind: &str, name, is_prepared| {
+        Op::new(format!("{kind}:{name}"), move |settings| {
+            let search = Search::new(settings)?;
+            if is_prepared {
+                named(name, settings, Prepared(search))?
+            } else {
+                named(name, settings, search)
+            }
         })
-        .collect()
+        .with_params(distances::params(name))
+    };
+    let whole = NAMES.iter().map(|&name| op("knn", name, false));
+    let prepared = NAMES.iter().map(|&name| op("index", name, true));
+    whole.chain(prepared).collect()
+}
+
+/// The base becomes an index before the clock starts.
+struct Prepared(Search);
+
+impl Use for Prepared {
+    type Output = Result<Work, SpeedError>;
+    fn with<D: Distance<f32> + 'static>(self, distance: D) -> Self::Output {
+        let Search { base, queries, k } = self.0;
+        let queries = queries.unwrap_or_else(|| base.clone());
+        let refused = SpeedError::refused("index");
+        let index = BruteForce::owned(base, distance).map_err(refused)?;
+        Ok(Work::new(move || {
+            black_box(index.knn(queries.view(), k).map_err(refused)?);
+            Ok(())
+        }))
+    }
 }
 
 struct Search {

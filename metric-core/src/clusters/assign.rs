@@ -7,11 +7,14 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
+use crate::distance::fold;
 use crate::distance::form::Map;
+use crate::kernel::scan;
 use crate::rows::Rows;
 use crate::search::{Screen, Seek, Strips};
 use crate::tile::chunks;
@@ -24,8 +27,12 @@ pub(super) const CHUNK: usize = 1024;
 /// The rows of a fit.
 pub(super) struct Points<'a, T: Scalar> {
     rows: Rows<'a, T>,
+    /// Made when first needed.
+    ready: OnceLock<Ready<T>>,
+}
+
+struct Ready<T> {
     frame: Frame<T>,
-    side: Side<T>,
     screen: Screen,
 }
 
@@ -69,15 +76,18 @@ impl<T: Scalar> Nearest<T> {
 
 impl<'a, T: Scalar> Points<'a, T> {
     pub(super) fn checked(what: &'static str, view: ArrayView2<'a, T>) -> Result<Self, Error> {
-        let rows = Rows::checked(what, view)?;
-        let frame = Frame::of(&[&rows]);
-        let side = Side::new(Map::Identity, &rows, &frame);
-        let screen = Screen::new(&side, side.data(&rows), true);
         Ok(Self {
-            rows,
-            frame,
-            side,
-            screen,
+            rows: Rows::checked(what, view)?,
+            ready: OnceLock::new(),
+        })
+    }
+
+    fn ready(&self) -> &Ready<T> {
+        self.ready.get_or_init(|| {
+            let frame = Frame::of(&[&self.rows]);
+            let side = Side::new(Map::Identity, &self.rows, &frame);
+            let screen = Screen::new(&side, side.data(&self.rows), true);
+            Ready { frame, screen }
         })
     }
 
@@ -96,7 +106,7 @@ impl<'a, T: Scalar> Points<'a, T> {
 
     /// Nearest centre of every row.
     pub(super) fn nearest(&self, centres: &Centres<T>) -> Vec<u32> {
-        let all = (&self.screen, 0..self.len());
+        let all = (&self.ready().screen, 0..self.len());
         let found = self.race(centres, all, Seek::Nearest, |row| row);
         found.into_iter().map(|nearest| nearest.index).collect()
     }
@@ -104,7 +114,7 @@ impl<'a, T: Scalar> Points<'a, T> {
     /// Nearest and second nearest centre of the rows `which`, in that order.
     pub(super) fn nearest_two(&self, centres: &Centres<T>, which: &[usize]) -> Vec<Nearest<T>> {
         if which.len() == self.len() {
-            let all = (&self.screen, 0..self.len());
+            let all = (&self.ready().screen, 0..self.len());
             return self.race(centres, all, Seek::NearestTwo, |row| row);
         }
         let data: Vec<T> = which
@@ -116,8 +126,8 @@ impl<'a, T: Scalar> Points<'a, T> {
             return Vec::new();
         }
         let rows = Rows::of(Cow::Owned(data), self.dim());
-        let side = Side::new(Map::Identity, &rows, &self.frame);
-        let screen = self.screen.of_others(&side, side.data(&rows));
+        let side = Side::new(Map::Identity, &rows, &self.ready().frame);
+        let screen = self.ready().screen.of_others(&side, side.data(&rows));
         self.race(
             centres,
             (&screen, 0..which.len()),
@@ -136,7 +146,7 @@ impl<'a, T: Scalar> Points<'a, T> {
     ) -> Vec<Nearest<T>> {
         let strips = self.strips(&centres.values);
         let rivals = |rows: Range<usize>| {
-            if self.frame.overflows {
+            if self.ready().frame.overflows {
                 // Distances beyond the range are equal, however far.
                 let count = centres.len() as u32;
                 rows.flat_map(|row| (0..count).map(move |centre| (row as u32, centre)))
@@ -173,8 +183,10 @@ impl<'a, T: Scalar> Points<'a, T> {
 
     fn strips(&self, rows: &[T]) -> Strips {
         let rows = Rows::of(Cow::Borrowed(rows), self.dim());
-        let side = Side::new(Map::Identity, &rows, &self.frame);
-        self.screen.strips(&side, side.data(&rows), 0..rows.len())
+        let side = Side::new(Map::Identity, &rows, &self.ready().frame);
+        self.ready()
+            .screen
+            .strips(&side, side.data(&rows), 0..rows.len())
     }
 
     /// Bound of the relative error of a computed distance.
@@ -182,17 +194,16 @@ impl<'a, T: Scalar> Points<'a, T> {
         ((self.dim() + 8) as f64 * T::EPSILON.to_f64()) as f32
     }
 
-    /// Distances of all rows to the rows `candidates` where they are below `current` `[n]`, else `current`:
-    /// `[n, candidates]`.
-    pub(super) fn closer(&self, candidates: &[usize], current: &[T]) -> Vec<T> {
-        let count = candidates.len();
+    /// The rows that are nearer to a candidate row than `current`, as `(row, candidate, distance)`, chunk by chunk.
+    pub(super) fn closer(&self, candidates: &[usize], current: &[T]) -> Vec<Vec<(u32, u32, T)>> {
         let values: Vec<T> = candidates
             .iter()
             .flat_map(|&row| self.row(row))
             .copied()
             .collect();
+        let ready = self.ready();
         let strips = self.strips(&values);
-        let scale = self.frame.scale.to_f64();
+        let scale = ready.frame.scale.to_f64();
         let limits: Vec<f32> = current
             .par_iter()
             .map(|current| {
@@ -200,28 +211,25 @@ impl<'a, T: Scalar> Points<'a, T> {
                 (chord * chord * 1.000_001) as f32 + f32::MIN_POSITIVE
             })
             .collect();
-        let mut out = vec![T::ZERO; current.len() * count];
-        out.par_chunks_mut(count * CHUNK)
-            .zip(chunks(0..self.len(), CHUNK).collect::<Vec<_>>())
-            .for_each(|(out, rows)| {
-                let first = rows.start;
-                for (out, &current) in out.chunks_exact_mut(count).zip(&current[rows.clone()]) {
-                    out.fill(current);
-                }
+        chunks(0..self.len(), CHUNK)
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|rows| {
                 let limits = Some(&*limits);
-                let rivals = self
+                let rivals = ready
                     .screen
                     .rivals(&strips, rows, Seek::Below, self.slack(), limits);
+                let mut closer = Vec::with_capacity(rivals.len());
                 for (row, candidate) in rivals {
-                    let (row, candidate) = (row as usize, candidate as usize);
-                    let distance = self.distance(row, self.row(candidates[candidate]));
-                    let out = &mut out[(row - first) * count + candidate];
-                    if distance < *out {
-                        *out = distance;
+                    let centre = self.row(candidates[candidate as usize]);
+                    let distance = self.distance(row as usize, centre);
+                    if distance < current[row as usize] {
+                        closer.push((row, candidate, distance));
                     }
                 }
-            });
-        out
+                closer
+            })
+            .collect()
     }
 
     /// Distance of a row to a centre, the same bits as in [`nearest_two`](Self::nearest_two).
@@ -242,14 +250,9 @@ impl<'a, T: Scalar> Points<'a, T> {
 
     /// The power of two next below the largest entry, by which squares are kept inside the range of `f64`.
     pub(super) fn scale(&self) -> f64 {
-        let largest_of = |row| {
-            self.row(row)
-                .iter()
-                .fold(0.0, |largest, x| f64::max(largest, x.to_f64().abs()))
-        };
-        let largest = (0..self.len())
-            .into_par_iter()
-            .map(largest_of)
+        let parts = self.rows.data().par_chunks(1 << 16);
+        let largest = parts
+            .map(|part| scan::largest(part).to_f64())
             .reduce(|| 0.0, f64::max);
         let power = f64::from_bits(largest.to_bits() & f64::INFINITY.to_bits());
         if power > 0.0 {
@@ -292,9 +295,8 @@ impl<T: Scalar> Centres<T> {
 /// `Σ ((aᵢ − bᵢ)/scale)²` in `f64`, for a power of two as scale.
 pub(super) fn scaled_square<T: Scalar>(a: &[T], b: &[T], scale: f64) -> f64 {
     let inverse = 1.0 / scale;
-    let square = |(x, y): (&T, &T)| {
-        let difference = x.to_f64() * inverse - y.to_f64() * inverse;
+    fold::sum(a, b, |x, y| {
+        let difference = x * inverse - y * inverse;
         difference * difference
-    };
-    a.iter().zip(b).map(square).sum()
+    })
 }

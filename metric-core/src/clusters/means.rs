@@ -1,103 +1,92 @@
 //! The other half of an iteration: no cluster stays empty, and every centre becomes the mean of its rows.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
-use super::assign::{CHUNK, Centres, Points};
+use super::assign::{Centres, Points};
 use super::sphere::to_unit;
-use crate::Scalar;
 use crate::tile::chunks;
+use crate::{Scalar, lanes};
 
 /// A power of two above any number of rows: sums of numbers this much smaller stay inside the range.
 const ROOM: f64 = (1u128 << 64) as f64;
 
-/// Rows grouped by label, in ascending order inside each group.
-struct Groups {
-    order: Vec<usize>,
-    /// Group `j` is `order[starts[j]..starts[j + 1]]`.
-    starts: Vec<usize>,
+/// Parts of the rows that have sums of their own; fixed, so that the number of threads changes no sum.
+const PARTS: usize = 16;
+
+/// Sums of the rows of each cluster.
+struct Sums {
+    /// `[k, dim]`
+    values: Vec<f64>,
+    counts: Vec<usize>,
 }
 
-impl Groups {
-    fn new(labels: &[u32], k: usize) -> Self {
-        let mut starts = vec![0; k + 1];
-        for &label in labels {
-            starts[label as usize + 1] += 1;
+impl Sums {
+    fn of<T: Scalar>(points: &Points<'_, T>, labels: &[u32], k: usize) -> Self {
+        let dim = points.dim();
+        // Tables of sums take no more room than an eighth of the rows.
+        let parts = (labels.len() / (8 * k)).clamp(1, PARTS);
+        let parts: Vec<Self> = chunks(0..labels.len(), labels.len().div_ceil(parts))
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|rows| {
+                let mut sums = Self {
+                    values: vec![0.0; k * dim],
+                    counts: vec![0; k],
+                };
+                for row in rows {
+                    let cluster = labels[row] as usize;
+                    lanes::add_row(&mut sums.values[cluster * dim..][..dim], points.row(row));
+                    sums.counts[cluster] += 1;
+                }
+                sums
+            })
+            .collect();
+        let mut all = Self {
+            values: vec![0.0; k * dim],
+            counts: vec![0; k],
+        };
+        for part in parts {
+            lanes::add_row(&mut all.values, &part.values);
+            all.counts
+                .iter_mut()
+                .zip(part.counts)
+                .for_each(|(sum, count)| *sum += count);
         }
-        for group in 0..k {
-            starts[group + 1] += starts[group];
-        }
-        let (mut next, mut order) = (starts.clone(), vec![0; labels.len()]);
-        for (row, &label) in labels.iter().enumerate() {
-            let at = &mut next[label as usize];
-            order[*at] = row;
-            *at += 1;
-        }
-        Self { order, starts }
-    }
-
-    fn of(&self, group: usize) -> &[usize] {
-        &self.order[self.starts[group]..self.starts[group + 1]]
+        all
     }
 }
 
 /// Means of the rows with each label, rescaled to length one for the sphere; a centre without rows, or on the sphere
 /// without a direction, stays where it is.
 ///
-/// Sums are in `f64`, over chunks of a cluster's rows that are added up in order.
+/// Sums are in `f64`, over fixed parts of the rows that are added up in order.
 pub(super) fn means<T: Scalar>(
     points: &Points<'_, T>,
     labels: &[u32],
     centres: &Centres<T>,
     spherical: bool,
 ) -> Centres<T> {
-    let groups = Groups::new(labels, centres.len());
-    let parts: Vec<(usize, Range<usize>)> = (0..centres.len())
-        .flat_map(|group| chunks(0..groups.of(group).len(), CHUNK).map(move |range| (group, range)))
-        .collect();
-    let sums: Vec<Vec<f64>> = parts
-        .par_iter()
-        .map(|(group, range)| sum_of_rows(points, &groups.of(*group)[range.clone()]))
-        .collect();
-    let mut totals: Vec<Option<Vec<f64>>> = vec![None; centres.len()];
-    for ((group, _), sum) in parts.iter().zip(sums) {
-        match &mut totals[*group] {
-            Some(total) => total.iter_mut().zip(sum).for_each(|(t, s)| *t += s),
-            empty => *empty = Some(sum),
-        }
-    }
+    let sums = Sums::of(points, labels, centres.len());
     let mut moved = centres.clone();
-    for (group, total) in totals.into_iter().enumerate() {
-        let Some(mut mean) = total else { continue };
-        let rows = groups.of(group);
+    for (cluster, sum) in sums.values.chunks_exact(points.dim()).enumerate() {
+        let count = sums.counts[cluster] as f64;
+        if sums.counts[cluster] == 0 {
+            continue;
+        }
+        let mut mean: Vec<f64> = sum.iter().map(|sum| sum / count).collect();
         for (column, value) in mean.iter_mut().enumerate() {
-            let count = rows.len() as f64;
-            *value = if value.is_finite() {
-                *value / count
-            } else {
-                let small = rows
-                    .iter()
-                    .map(|&row| points.row(row)[column].to_f64() / ROOM);
-                small.sum::<f64>() / count * ROOM
-            };
+            if !value.is_finite() {
+                let rows = (0..labels.len()).filter(|&row| labels[row] as usize == cluster);
+                let small = rows.map(|row| points.row(row)[column].to_f64() / ROOM);
+                *value = small.sum::<f64>() / count * ROOM;
+            }
         }
         if !spherical || to_unit(&mut mean) {
-            let centre = moved.row_mut(group).iter_mut();
+            let centre = moved.row_mut(cluster).iter_mut();
             centre.zip(mean).for_each(|(c, m)| *c = T::from_f64(m));
         }
     }
     moved
-}
-
-fn sum_of_rows<T: Scalar>(points: &Points<'_, T>, rows: &[usize]) -> Vec<f64> {
-    let mut sum = vec![0.0; points.dim()];
-    for &row in rows {
-        for (sum, value) in sum.iter_mut().zip(points.row(row)) {
-            *sum += value.to_f64();
-        }
-    }
-    sum
 }
 
 /// Moves into every empty cluster, in order, the row farthest from its centre (equal ones by index) whose cluster keeps

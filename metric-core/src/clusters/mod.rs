@@ -21,4 +21,4 @@ pub use inertia::inertia;
 pub use kmeans::{Clusters, KMeans, Variant};
 pub use mini_batch::MiniBatchKMeans;
 pub use silhouette::{Silhouette, silhouette};
-pub use start::Start;
+pub use start::{Start, kmeans_plus_plus};

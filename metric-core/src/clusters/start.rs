@@ -1,12 +1,13 @@
 //! Where the centres start.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use rand::seq::index;
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use super::assign::{CHUNK, Centres, Points};
-use crate::{Error, Scalar};
+use super::kmeans::check_count;
+use crate::{Error, Scalar, lanes};
 
 /// How the first centres are chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,14 +47,7 @@ impl<T: Scalar> Start<T> {
     ) -> Result<Centres<T>, Error> {
         match self {
             Self::PlusPlus { trials } => {
-                let trials = trials.unwrap_or(2 + (k as f64).ln() as usize);
-                if trials == 0 {
-                    return Err(Error::InvalidParam {
-                        name: "trials",
-                        expected: "at least 1",
-                        got: 0.0,
-                    });
-                }
+                let trials = checked_trials(*trials, k)?;
                 Ok(Centres::of_rows(points, &plus_plus(points, k, trials, rng)))
             }
             Self::Random => {
@@ -81,6 +75,48 @@ impl<T: Scalar> Start<T> {
     }
 }
 
+/// Rows to start k-means from, as [`Start::PlusPlus`] draws them: `k` indices into `rows` `[n, dim]`.
+///
+/// `None` for `trials` is `2 + ⌊ln k⌋`. Cost: `O(n k trials dim)` time, most of it on 8-bit codes.
+///
+/// # Errors
+///
+/// [`Error::Empty`], [`Error::NonFinite`], [`Error::ClusterCount`], or [`Error::InvalidParam`] for 0 trials.
+///
+/// # Examples
+///
+/// ```
+/// use metric_core::clusters::kmeans_plus_plus;
+/// use ndarray::array;
+/// use rand::SeedableRng;
+/// let rows = array![[0.0f32], [0.1], [9.0], [9.1]];
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+/// let chosen = kmeans_plus_plus(rows.view(), 2, None, &mut rng)?;
+/// assert_ne!(chosen[0] / 2, chosen[1] / 2); // one of each pair
+/// # Ok::<(), metric_core::Error>(())
+/// ```
+pub fn kmeans_plus_plus<T: Scalar, R: Rng + ?Sized>(
+    rows: ArrayView2<'_, T>,
+    k: usize,
+    trials: Option<usize>,
+    rng: &mut R,
+) -> Result<Vec<usize>, Error> {
+    let points = Points::checked("rows", rows)?;
+    check_count(k, points.len())?;
+    Ok(plus_plus(&points, k, checked_trials(trials, k)?, rng))
+}
+
+fn checked_trials(trials: Option<usize>, k: usize) -> Result<usize, Error> {
+    match trials.unwrap_or(2 + (k as f64).ln() as usize) {
+        0 => Err(Error::InvalidParam {
+            name: "trials",
+            expected: "at least 1",
+            got: 0.0,
+        }),
+        trials => Ok(trials),
+    }
+}
+
 fn plus_plus<T: Scalar, R: Rng + ?Sized>(
     points: &Points<'_, T>,
     k: usize,
@@ -89,77 +125,106 @@ fn plus_plus<T: Scalar, R: Rng + ?Sized>(
 ) -> Vec<usize> {
     let n = points.len();
     let mut chosen = vec![rng.random_range(0..n)];
-    let mut nearest = points.closer(&chosen, &vec![T::from_f64(f64::INFINITY); n]);
+    let mut nearest = Nearest::new(points.len());
+    nearest.add(points, &chosen);
+    nearest.weigh();
     while chosen.len() < k {
-        let weight = Weight::of(&nearest);
-        let sums = weight.chunk_sums(&nearest, 1);
-        if sums.iter().all(|sum| sum[0] == 0.0) {
+        let total: f64 = nearest.sums.iter().sum();
+        if total == 0.0 && !nearest.weigh() {
             chosen.push(rng.random_range(0..n));
             continue;
         }
-        let candidates: Vec<usize> = (0..trials)
-            .map(|_| weight.draw(&nearest, &sums, rng.random()))
-            .collect();
-        let closer = points.closer(&candidates, &nearest);
-        let mut left = vec![0.0; trials];
-        for sums in weight.chunk_sums(&closer, trials) {
-            left.iter_mut().zip(sums).for_each(|(l, sum)| *l += sum);
-        }
-        let best = (0..trials).fold(0, |best, i| if left[i] < left[best] { i } else { best });
-        chosen.push(candidates[best]);
-        nearest = closer.iter().skip(best).step_by(trials).copied().collect();
+        let candidates: Vec<usize> = (0..trials).map(|_| nearest.draw(rng.random())).collect();
+        chosen.push(candidates[nearest.add(points, &candidates)]);
     }
     chosen
 }
 
-/// Squared distances, over that of the farthest row so that none leaves the range.
-struct Weight {
-    farthest: f64,
+/// Distances of all rows to the nearest centre so far, and their weights in a draw.
+struct Nearest<T> {
+    distances: Vec<T>,
+    /// Squared distances, over that of a far row so that none leaves the range.
+    weights: Vec<f64>,
+    /// Sums of the weights over each chunk of rows.
+    sums: Vec<f64>,
+    far: f64,
 }
 
-impl Weight {
-    fn of<T: Scalar>(distances: &[T]) -> Self {
-        let farthest = distances
-            .par_iter()
-            .map(|d| d.to_f64())
-            .reduce(|| 0.0, f64::max);
-        // A distance beyond the range of `T` is infinite.
-        let farthest = farthest.min(f64::MAX);
-        Self { farthest }
-    }
-
-    fn weight<T: Scalar>(&self, distance: T) -> f64 {
-        if distance > T::ZERO {
-            let part = distance.to_f64().min(f64::MAX) / self.farthest;
-            part * part
-        } else {
-            0.0
+impl<T: Scalar> Nearest<T> {
+    /// Without a centre.
+    fn new(n: usize) -> Self {
+        Self {
+            distances: vec![T::from_f64(f64::INFINITY); n],
+            weights: vec![0.0; n],
+            sums: vec![0.0; n.div_ceil(CHUNK)],
+            far: 1.0,
         }
     }
 
-    /// Sums of each column of `distances` `[n, columns]` over each chunk of rows.
-    fn chunk_sums<T: Scalar>(&self, distances: &[T], columns: usize) -> Vec<Vec<f64>> {
-        distances
-            .par_chunks(CHUNK * columns)
-            .map(|chunk| {
-                let mut sums = vec![0.0; columns];
-                for row in chunk.chunks_exact(columns) {
-                    for (sum, &distance) in sums.iter_mut().zip(row) {
-                        *sum += self.weight(distance);
-                    }
-                }
-                sums
-            })
-            .collect()
+    /// Weighs all rows against the farthest; false if all are centres.
+    fn weigh(&mut self) -> bool {
+        let sizes = self.distances.par_iter().map(|d| d.to_f64());
+        // A distance beyond the range of `T` is infinite.
+        self.far = sizes.reduce(|| 0.0, f64::max).min(f64::MAX);
+        let far = self.far;
+        self.weights
+            .par_iter_mut()
+            .zip(&self.distances)
+            .for_each(|(weight, &distance)| *weight = weight_of(distance, far));
+        self.sum();
+        far > 0.0
+    }
+
+    fn sum(&mut self) {
+        self.sums
+            .par_iter_mut()
+            .zip(self.weights.par_chunks(CHUNK))
+            .for_each(|(sum, weights)| *sum = lanes::sum(weights, weights, |weight, _| weight));
+    }
+
+    /// Makes that candidate a centre which leaves the least sum of squares, the first of equal ones, and says which.
+    fn add(&mut self, points: &Points<'_, T>, candidates: &[usize]) -> usize {
+        let chunks = points.closer(candidates, &self.distances);
+        let mut gains = vec![0.0; candidates.len()];
+        for chunk in &chunks {
+            let mut of_chunk = vec![0.0; candidates.len()];
+            for &(row, candidate, distance) in chunk {
+                let gain = self.weights[row as usize] - weight_of(distance, self.far);
+                of_chunk[candidate as usize] += gain;
+            }
+            gains
+                .iter_mut()
+                .zip(of_chunk)
+                .for_each(|(sum, gain)| *sum += gain);
+        }
+        let best =
+            (0..gains.len()).fold(0, |best, i| if gains[i] > gains[best] { i } else { best });
+        for &(row, candidate, distance) in chunks.iter().flatten() {
+            if candidate as usize == best {
+                self.distances[row as usize] = distance;
+                self.weights[row as usize] = weight_of(distance, self.far);
+            }
+        }
+        self.sum();
+        best
     }
 
     /// The row at this share, in `[0, 1)`, of the running sum of weights; never one of weight zero.
-    fn draw<T: Scalar>(&self, distances: &[T], sums: &[Vec<f64>], share: f64) -> usize {
-        let total: f64 = sums.iter().map(|sum| sum[0]).sum();
-        let (chunk, rest) = place(sums.iter().map(|sum| sum[0]), share * total);
+    fn draw(&self, share: f64) -> usize {
+        let total: f64 = self.sums.iter().sum();
+        let (chunk, rest) = place(self.sums.iter().copied(), share * total);
         let first = chunk * CHUNK;
-        let rows = &distances[first..distances.len().min(first + CHUNK)];
-        first + place(rows.iter().map(|&d| self.weight(d)), rest).0
+        let rows = &self.weights[first..self.weights.len().min(first + CHUNK)];
+        first + place(rows.iter().copied(), rest).0
+    }
+}
+
+fn weight_of<T: Scalar>(distance: T, far: f64) -> f64 {
+    if distance > T::ZERO {
+        let part = distance.to_f64().min(f64::MAX) / far;
+        part * part
+    } else {
+        0.0
     }
 }
 

@@ -10,7 +10,7 @@ const LANES: usize = 8;
 ///
 /// The order of operations depends on the length alone. Swapping `a` and `b` gives the same bits if `term` does.
 #[inline]
-pub(super) fn sum<T: Scalar>(a: &[T], b: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
+pub(crate) fn sum<T: Scalar>(a: &[T], b: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
     struct Sum<'a, T, F>(&'a [T], &'a [T], F);
     impl<T: Scalar, F: Fn(f64, f64) -> f64> Kernel<T> for Sum<'_, T, F> {
         type Output = f64;

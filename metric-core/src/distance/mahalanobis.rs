@@ -56,6 +56,8 @@ pub struct Mahalanobis<T> {
     spans: Vec<Range<usize>>,
     /// `‖F‖ ‖F⁻¹‖` in Frobenius norms, at least the condition of `F`; infinite if `F` loses directions or nearly so.
     condition: f64,
+    /// `‖F‖`, Frobenius.
+    size: f64,
     scalar: PhantomData<T>,
 }
 
@@ -142,6 +144,7 @@ impl<T: Scalar> Mahalanobis<T> {
             .collect();
         Ok(Self {
             condition: condition(&factor),
+            size: frobenius(&factor),
             factor,
             spans,
             scalar: PhantomData,
@@ -356,7 +359,7 @@ impl<T: Scalar> Linear<T> for Mahalanobis<T> {
         } else {
             T::EPSILON.to_f64() + terms * f64::EPSILON
         };
-        rounding * frobenius(&self.factor)
+        rounding * self.size
     }
 }
 

@@ -4,7 +4,7 @@ mod abundance;
 mod centred;
 mod chord;
 mod euclidean;
-mod fold;
+pub(crate) mod fold;
 pub(crate) mod form;
 mod great_circle;
 mod histogram;

@@ -5,7 +5,9 @@
 //! is lost in rounding rows to codes is known for each row and bounds the error of every distance.
 
 use super::Lanes;
+use super::scan;
 use super::simd::{Kernel, Simd};
+use super::term::Difference;
 
 /// Columns of a panel, rows of a strip.
 pub(crate) const WIDTH: usize = 32;
@@ -129,12 +131,10 @@ impl Kernel<f32> for Put<'_, '_> {
     type Output = (f32, Coded, i32);
 
     #[inline(always)]
-    fn run<S: Simd<f32>>(self, _: S) -> (f32, Coded, i32) {
+    fn run<S: Simd<f32>>(self, simd: S) -> (f32, Coded, i32) {
         let Self { group, place, row } = self;
-        let largest = row
-            .iter()
-            .fold(0.0f32, |m, x| if x.abs() <= m { m } else { x.abs() });
-        if largest > LARGEST || largest.is_nan() {
+        let largest = scan::largest(row);
+        if largest > LARGEST {
             // Far outside the frame, or beyond the range: nothing is known of this row.
             let unknown = Coded {
                 norm: f32::INFINITY,
@@ -144,61 +144,66 @@ impl Kernel<f32> for Put<'_, '_> {
             return (0.0, unknown, 0);
         }
         let scale = largest / 127.0;
-        let inverse = if scale >= f32::MIN_POSITIVE {
-            1.0 / scale
+        let is_zero = scale < f32::MIN_POSITIVE;
+        let (scale, inverse) = if is_zero {
+            (0.0, 0.0)
         } else {
-            0.0
+            (scale, 1.0 / scale)
         };
-        let scale = if inverse > 0.0 { scale } else { 0.0 };
-        let (mut error, mut length, mut squares, mut sum) =
-            ([0.0f32; 16], [0.0f32; 16], [0i32; 16], [0i32; 16]);
-        let mut code = |values: &[f32; 16]| -> [u8; 16] {
-            let mut bytes = [0; 16];
-            for i in 0..16 {
-                // Beside 1.5 · 2²³ the whole part of a float lies in its low bits, rounded to nearest.
-                let near = values[i] * inverse + 12_582_912.0;
-                let q = near.to_bits() as i32 - 0x4b40_0000;
-                let rest = values[i] - scale * (near - 12_582_912.0);
-                error[i] += rest * rest;
-                length[i] += values[i] * values[i];
-                squares[i] += q * q;
-                sum[i] += q;
-                bytes[i] = q as u8;
+        let [mut error, mut length, mut squares, mut sum] = [simd.zero(); 4];
+        let mut norm = 0.0;
+        let mut bits = [0.0f32; 16];
+        let mut codes = [0u32; 16];
+        for (block, values) in row.chunks(S::LANES).enumerate() {
+            let values = simd.load_part(values);
+            // Beside 1.5 · 2²³ the whole part of a float lies in its low bits, rounded to nearest.
+            let near = simd.mul_add(values, simd.splat(inverse), simd.splat(MAGIC));
+            let code = simd.sub(near, simd.splat(MAGIC));
+            let rest = simd.neg_mul_add(simd.splat(scale), code, values);
+            error = simd.mul_add(rest, rest, error);
+            length = simd.mul_add(values, values, length);
+            squares = simd.mul_add(code, code, squares);
+            if block % EXACT == EXACT - 1 {
+                norm += f64::from(simd.fold(squares, Difference));
+                squares = simd.zero();
             }
-            bytes
-        };
-        let (blocks, tail) = row.as_chunks::<16>();
-        let mut put = |word: usize, bytes: [u8; 16], words: usize| {
-            for (i, four) in bytes.as_chunks::<4>().0[..words].iter().enumerate() {
-                group.words[(word + i) * group.width + place] =
-                    u32::from_le_bytes(*four) ^ group.flip;
+            sum = simd.add(sum, code);
+            simd.store(near, &mut bits);
+            for (code, near) in codes.iter_mut().zip(&bits) {
+                *code = near.to_bits() & 0xff;
             }
-        };
-        for (i, block) in blocks.iter().enumerate() {
-            put(4 * i, code(block), 4);
+            let first = block * S::LANES / WORD;
+            let words = codes[..S::LANES].chunks_exact(WORD).enumerate();
+            for (word, four) in words.take(row.len().div_ceil(WORD) - first) {
+                let word_value = four[0] | four[1] << 8 | four[2] << 16 | four[3] << 24;
+                group.words[(first + word) * group.width + place] = word_value ^ group.flip;
+            }
         }
-        if !tail.is_empty() {
-            let mut block = [0.0; 16];
-            block[..tail.len()].copy_from_slice(tail);
-            put(4 * blocks.len(), code(&block), tail.len().div_ceil(WORD));
-        }
-        let error = error.iter().sum::<f32>();
-        let length = length.iter().sum::<f32>();
-        let squares: i64 = squares.iter().map(|&x| i64::from(x)).sum();
+        let error = simd.fold(error, Difference);
+        let length = simd.fold(length, Difference);
+        let norm = norm + f64::from(simd.fold(squares, Difference));
+        // Whole numbers below 2²⁴.
+        let sum = simd.fold(sum, Difference);
         // Each remainder is off by 2⁻²³ of its value at most, the sums by less than 2⁻¹³ of themselves.
         // Squares below the least positive number are lost.
         let slack = length.sqrt() * 3.0e-7 + (row.len() as f32).sqrt() * 1e-19;
         let coded = Coded {
-            norm: scale * scale * squares as f32,
-            square: length,
+            norm: scale * scale * norm as f32,
             error: error.sqrt() * 1.0002 + slack,
+            square: length,
         };
-        (scale, coded, sum.iter().sum())
+        (scale, coded, sum as i32)
     }
 }
 
 #[cfg(test)]
 mod tests;
+
+/// Squares of codes whose sum is below 2²⁴, and so exact in `f32`.
+const EXACT: usize = 1024;
+
+/// `1.5 · 2²³`.
+const MAGIC: f32 = 12_582_912.0;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use vnni::Vnni;

@@ -1,14 +1,16 @@
-//! One pass over many numbers.
+//! One pass over many numbers, as terms of a slice paired with itself.
 
-use super::simd::{Kernel, Simd};
-use super::term::{Difference, LargestDifference};
+use super::pair::pair;
+use super::simd::Simd;
+use super::term::Term;
 use crate::Scalar;
 
 const BLOCK: usize = 1024;
 
 /// Place of the first NaN or infinity.
 pub(crate) fn first_non_finite<T: Scalar>(values: &[T]) -> Option<usize> {
-    let chunk = values.chunks(BLOCK).position(|chunk| !all_finite(chunk))?;
+    let is_finite = |chunk: &[T]| pair(Vanishing, chunk, chunk).is_finite();
+    let chunk = values.chunks(BLOCK).position(|chunk| !is_finite(chunk))?;
     let first = chunk * BLOCK;
     let at = values[first..]
         .iter()
@@ -16,49 +18,35 @@ pub(crate) fn first_non_finite<T: Scalar>(values: &[T]) -> Option<usize> {
     Some(first + at)
 }
 
-/// `0 x` is 0 for finite `x` and NaN for others, and NaN stays in the sum.
-fn all_finite<T: Scalar>(values: &[T]) -> bool {
-    struct Sum<'a, T>(&'a [T]);
-    impl<T: Scalar> Kernel<T> for Sum<'_, T> {
-        type Output = T;
-        #[inline(always)]
-        fn run<S: Simd<T>>(self, simd: S) -> T {
-            let zero = simd.zero();
-            let mut sums = [zero; 4];
-            for block in self.0.chunks(4 * S::LANES) {
-                for (sum, part) in sums.iter_mut().zip(block.chunks(S::LANES)) {
-                    let part = if part.len() == S::LANES {
-                        simd.load(part)
-                    } else {
-                        simd.load_part(part)
-                    };
-                    *sum = simd.mul_add(part, zero, *sum);
-                }
-            }
-            let sum = simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3]));
-            simd.fold(sum, Difference)
-        }
-    }
-    T::run(Sum(values)).is_finite()
+/// The largest absolute value of finite numbers.
+#[inline]
+pub(crate) fn largest<T: Scalar>(values: &[T]) -> T {
+    pair(Size, values, values)
 }
 
-/// The largest absolute value.
-pub(crate) fn largest<T: Scalar>(values: &[T]) -> T {
-    struct Largest<'a, T>(&'a [T]);
-    impl<T: Scalar> Kernel<T> for Largest<'_, T> {
-        type Output = T;
-        #[inline(always)]
-        fn run<S: Simd<T>>(self, simd: S) -> T {
-            let mut largest = [simd.zero(); 4];
-            for block in self.0.chunks(4 * S::LANES) {
-                for (largest, part) in largest.iter_mut().zip(block.chunks(S::LANES)) {
-                    *largest = simd.max(*largest, simd.abs(simd.load_part(part)));
-                }
-            }
-            let low = simd.max(largest[0], largest[1]);
-            let high = simd.max(largest[2], largest[3]);
-            simd.fold(simd.max(low, high), LargestDifference)
-        }
+/// `0 a`, which is NaN unless `a` is finite, and NaN stays in the sum.
+#[derive(Clone, Copy, Debug)]
+struct Vanishing;
+
+impl<T> Term<T> for Vanishing {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, _: S::V) -> S::V {
+        simd.mul_add(a, simd.zero(), sum)
     }
-    T::run(Largest(values))
+}
+
+/// `|a|`, of which the largest is kept.
+#[derive(Clone, Copy, Debug)]
+struct Size;
+
+impl<T> Term<T> for Size {
+    #[inline(always)]
+    fn step<S: Simd<T>>(self, simd: S, largest: S::V, a: S::V, _: S::V) -> S::V {
+        simd.max(largest, simd.abs(a))
+    }
+
+    #[inline(always)]
+    fn join<S: Simd<T>>(self, simd: S, a: S::V, b: S::V) -> S::V {
+        simd.max(a, b)
+    }
 }

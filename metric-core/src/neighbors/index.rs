@@ -1,5 +1,7 @@
 //! The common face of everything that answers "which rows are near?".
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::radius::check_radius;
@@ -92,6 +94,24 @@ impl<'a, T: Scalar, D: Distance<T>> BruteForce<'a, T, D> {
         let rows = Rows::checked_for(&distance, "rows", rows)?;
         Ok(Self {
             prepared: Prepared::new(distance, rows),
+        })
+    }
+
+    /// An index that keeps the rows `[n, dim]` itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn owned(rows: Array2<T>, distance: D) -> Result<BruteForce<'static, T, D>, Error> {
+        Rows::checked_for(&distance, "rows", rows.view())?;
+        let dim = rows.ncols();
+        let data = rows
+            .as_standard_layout()
+            .into_owned()
+            .into_raw_vec_and_offset()
+            .0;
+        Ok(BruteForce {
+            prepared: Prepared::new(distance, Rows::of(Cow::Owned(data), dim)),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use super::few::{FEW, nearest_to_few};
 use crate::rows::Rows;
 use crate::search::{Found, Goal, Prepared};
 use crate::{Distance, Element, Error, Scalar};
@@ -18,7 +19,9 @@ pub struct Neighbors<T> {
 /// The `k` nearest rows of `base` `[m, dim]` for every row of `queries` `[n, dim]`, nearest first.
 ///
 /// Equal distances go to the lowest index. With fewer than `k` rows in `base`, all of them are returned, so the
-/// result has `min(k, m)` columns. Brute force: `O(n m dim)` time, `O(n k)` memory.
+/// result has `min(k, m)` columns. Exact, by a cheap screen of all pairs and the definition for the few that are left:
+/// `O(n m dim)` time, `O(m dim)` bytes of memory. To search one base again and again, prepare it once as a
+/// [`BruteForce`](crate::BruteForce).
 ///
 /// # Errors
 ///
@@ -45,13 +48,25 @@ where
     E: Element,
     D: Distance<E::Acc> + ?Sized,
 {
-    let (queries, base) = Rows::checked_pair_for(distance, ("queries", queries), ("base", base))?;
+    let queries = Rows::checked_for(distance, "queries", queries)?;
+    let base = Rows::unchecked("base", base)?;
+    if queries.dim() != base.dim() {
+        return Err(Error::DimMismatch {
+            left: queries.dim(),
+            right: base.dim(),
+        });
+    }
     if k == 0 {
         return Err(Error::ZeroNeighbors);
     }
     let k = k.min(base.len());
-    let found =
-        Prepared::new(distance, base).search(Some(&queries), Goal::Nearest(k), &|_, _| true);
+    let found = if queries.len() <= FEW {
+        nearest_to_few(distance, &queries, ("base", &base), k)?
+    } else {
+        base.check_finite("base")?;
+        base.check(distance)?;
+        Prepared::new(distance, base).search(Some(&queries), Goal::Nearest(k), &|_, _| true)
+    };
     Ok(Neighbors::from_lists(found, k))
 }
 

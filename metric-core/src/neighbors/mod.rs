@@ -6,6 +6,7 @@
 
 #[cfg(feature = "usearch")]
 mod approximate;
+mod few;
 mod filter;
 mod graph;
 mod index;

@@ -66,8 +66,8 @@ impl Strips {
     }
 }
 
-/// Longest rows whose sums of codes fit 32 bits.
-const LONGEST: usize = 1 << 16;
+/// Longest rows whose sums of squared codes are exact, a sixteenth of them in an `f32`.
+const LONGEST: usize = 1 << 14;
 
 /// Rows that a task codes at a time: a multiple of the width of a panel.
 const ROWS: usize = 8 * WIDTH;

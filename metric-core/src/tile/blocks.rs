@@ -106,11 +106,6 @@ where
         }
     }
 
-    /// Number of columns in a packed group; blocks start at multiples of it.
-    pub(crate) fn width(&self) -> usize {
-        widths::<T>(self.isa).1
-    }
-
     /// Rows that one task should take at a time.
     pub(crate) fn rows_at_a_time(&self) -> usize {
         let dim = match &self.way {
@@ -152,7 +147,7 @@ where
 
     /// Writes the values of the packed rows against columns: row `i` at `out[i * stride..]`.
     ///
-    /// `columns` starts at a multiple of [`width`](Self::width) and ends at one or at the last column.
+    /// `columns` starts at a multiple of 64, which every panel's width divides.
     pub(crate) fn block(
         &self,
         scratch: &mut Scratch<T>,
@@ -207,10 +202,10 @@ where
                 let (isa, columns) = (self.isa, columns.clone());
                 match *terms {
                     Terms::Manhattan => {
-                        sweep_on(isa, Difference, strips, panels, columns, &mut sink)
+                        sweep_on(isa, Difference, strips, panels, columns, &mut sink);
                     }
                     Terms::Chebyshev => {
-                        sweep_on(isa, LargestDifference, strips, panels, columns, &mut sink)
+                        sweep_on(isa, LargestDifference, strips, panels, columns, &mut sink);
                     }
                     Terms::Canberra => sweep_on(
                         isa,

@@ -200,8 +200,9 @@ impl<T: Scalar> Side<T> {
         let (mapped, dim) = match map {
             Map::Identity => (moved, rows.dim()),
             Map::Linear(linear) => {
+                let error = linear.error();
                 for (slack, row) in slacks.iter_mut().zip(moved.chunks_exact(rows.dim())) {
-                    *slack += (linear.error() * lanes::squared_norm(row).sqrt()) as f32;
+                    *slack += (error * lanes::squared_norm(row).sqrt()) as f32;
                 }
                 (
                     Cow::Owned(linear_image(linear, &moved, rows.dim())),
