@@ -4,13 +4,10 @@
 //! strips stay signed and start from `−128 Σ code`, which takes the move back. Sums of codes are exact whole numbers; what
 //! is lost in rounding rows to codes is known for each row and bounds the error of every distance.
 
-use std::ops::Range;
-
 use super::Lanes;
 use super::scan;
 use super::simd::{Kernel, Simd};
 use super::term::Difference;
-use super::tile::{At, Sink};
 
 /// Columns of a panel, rows of a strip.
 pub(crate) const WIDTH: usize = 32;
@@ -154,6 +151,7 @@ impl Kernel<f32> for Put<'_, '_> {
             (scale, 1.0 / scale)
         };
         let [mut error, mut length, mut squares, mut sum] = [simd.zero(); 4];
+        let mut norm = 0.0;
         let mut bits = [0.0f32; 16];
         let mut codes = [0u32; 16];
         for (block, values) in row.chunks(S::LANES).enumerate() {
@@ -165,6 +163,10 @@ impl Kernel<f32> for Put<'_, '_> {
             error = simd.mul_add(rest, rest, error);
             length = simd.mul_add(values, values, length);
             squares = simd.mul_add(code, code, squares);
+            if block % EXACT == EXACT - 1 {
+                norm += f64::from(simd.fold(squares, Difference));
+                squares = simd.zero();
+            }
             sum = simd.add(sum, code);
             simd.store(near, &mut bits);
             for (code, near) in codes.iter_mut().zip(&bits) {
@@ -179,20 +181,26 @@ impl Kernel<f32> for Put<'_, '_> {
         }
         let error = simd.fold(error, Difference);
         let length = simd.fold(length, Difference);
-        // Whole numbers, exact in `f32` up to 1,024 coordinates a lane.
-        let squares = simd.fold(squares, Difference);
+        let norm = norm + f64::from(simd.fold(squares, Difference));
+        // Whole numbers below 2²⁴.
         let sum = simd.fold(sum, Difference);
         // Each remainder is off by 2⁻²³ of its value at most, the sums by less than 2⁻¹³ of themselves.
         // Squares below the least positive number are lost.
         let slack = length.sqrt() * 3.0e-7 + (row.len() as f32).sqrt() * 1e-19;
         let coded = Coded {
-            norm: scale * scale * squares,
+            norm: scale * scale * norm as f32,
             error: error.sqrt() * 1.0002 + slack,
             square: length,
         };
         (scale, coded, sum as i32)
     }
 }
+
+#[cfg(test)]
+mod tests;
+
+/// Squares of codes whose sum is below 2²⁴, and so exact in `f32`.
+const EXACT: usize = 1024;
 
 /// `1.5 · 2²³`.
 const MAGIC: f32 = 12_582_912.0;
@@ -207,8 +215,10 @@ mod vnni {
         reason = "the proof that the machine has an instruction set covers all its instructions"
     )]
     use std::arch::x86_64::*;
+    use std::ops::Range;
 
     use super::*;
+    use crate::kernel::tile::{At, Sink};
     use crate::kernel::x86::Avx512;
 
     /// AVX-512 with VNNI is present.

@@ -4,8 +4,8 @@ use super::simd::Simd;
 
 /// `xᵖ` for `x ≥ 0` and `p > 0`, to about `(1 + p) 2⁻²²` relative.
 ///
-/// Zero and results below `2⁻¹²⁶` become about that, results above `2¹²⁶` become about that: the caller looks at sums
-/// near these ends again.
+/// Numbers below `2⁻¹²⁶`, zero among them, count as that; results below `2⁻¹²⁶` become about that, results above `2¹²⁶`
+/// become about that: the caller looks at sums near these ends again.
 #[inline(always)]
 pub(super) fn power_f32<S: Simd<f32>>(simd: S, x: S::V, p: f32) -> S::V {
     const ROOT: f32 = std::f32::consts::SQRT_2;

@@ -5,13 +5,24 @@
 //! make, and add it to [`Isa`]: the tests run every kernel on every instruction set that the machine has.
 #![expect(unsafe_code, reason = "vector instructions")]
 
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(
+        dead_code,
+        reason = "elsewhere products of codes are no faster than those of numbers"
+    )
+)]
 pub(crate) mod codes;
 mod math;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 pub(crate) mod pages;
 pub(crate) mod pair;
 pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod term;
+#[cfg(test)]
+pub(crate) mod tests;
 pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;
@@ -27,6 +38,8 @@ pub(crate) enum Isa {
     Avx512(x86::Avx512),
     #[cfg(target_arch = "x86_64")]
     Avx2(x86::Avx2),
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Neon),
     Portable,
 }
 
@@ -39,6 +52,8 @@ impl Isa {
             all.extend(x86::Avx512::detect().map(Self::Avx512));
             all.extend(x86::Avx2::detect().map(Self::Avx2));
         }
+        #[cfg(target_arch = "aarch64")]
+        all.push(Self::Neon(neon::Neon::detect()));
         all.push(Self::Portable);
         all
     }
@@ -46,6 +61,10 @@ impl Isa {
     /// The best one, looked up once.
     #[inline]
     pub(crate) fn best() -> Self {
+        #[cfg(test)]
+        if let Some(isa) = tests::forced() {
+            return isa;
+        }
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| Self::available()[0])
     }
@@ -76,6 +95,8 @@ macro_rules! lanes {
                     Isa::Avx512(simd) => simd.run(kernel),
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2(simd) => simd.run(kernel),
+                    #[cfg(target_arch = "aarch64")]
+                    Isa::Neon(simd) => simd.run(kernel),
                     Isa::Portable => kernel.run(Portable),
                 }
             }

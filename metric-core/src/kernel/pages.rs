@@ -9,7 +9,7 @@ pub(crate) fn zeros<T: Scalar>(count: usize) -> Vec<T> {
     values
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 fn prefer_large<T>(values: &mut [T]) {
     const LARGE: usize = 2 << 20;
     let bytes = size_of_val(values);
@@ -25,5 +25,5 @@ fn prefer_large<T>(values: &mut [T]) {
     let _ = unsafe { libc::madvise(start.cast(), length, libc::MADV_HUGEPAGE) };
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), miri))]
 fn prefer_large<T>(_: &mut [T]) {}

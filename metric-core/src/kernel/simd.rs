@@ -34,7 +34,9 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     fn abs(self, a: Self::V) -> Self::V;
     fn sqrt(self, a: Self::V) -> Self::V;
+    /// `a` where `a > b`, else `b`.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a` where `a < b`, else `b`.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// A bit for each lane where `a > b` does not hold, NaN included.
     fn not_greater(self, a: Self::V, b: Self::V) -> u32;
@@ -42,7 +44,7 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     fn split_exponent(self, a: Self::V) -> (Self::V, Self::V);
     /// `2ⁿ` for whole `n` whose power is a normal number.
     fn exp2_whole(self, n: Self::V) -> Self::V;
-    /// The nearest whole numbers.
+    /// The nearest whole numbers, even ones for halves.
     fn round(self, a: Self::V) -> Self::V;
 }
 
@@ -51,6 +53,20 @@ pub(crate) trait Kernel<T> {
     type Output;
     fn run<S: Simd<T>>(self, simd: S) -> Self::Output;
 }
+
+/// Wraps intrinsics that only need the instruction set; one `SAFETY` for all of them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! wrap {
+    ($($name:ident($($arg:ident: $of:ty),*) -> $out:ty = $body:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: $of),*) -> $out {
+            // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
+            unsafe { $body }
+        }
+    )*};
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) use wrap;
 
 /// Plain Rust for machines without a module of their own, and the reference in the kernels' tests.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, Simd, wrap};
 use super::term::Term;
 
 /// AVX-512 F, BW, DQ and VL are present.
@@ -55,17 +55,6 @@ impl Avx2 {
         // SAFETY: a value of `Self` exists only if `detect` saw these features.
         unsafe { compiled(self, kernel) }
     }
-}
-
-/// Wraps intrinsics that only need the instruction set; one `SAFETY` for all of them.
-macro_rules! wrap {
-    ($($name:ident($($arg:ident: $of:ty),*) -> $out:ty = $body:expr;)*) => {$(
-        #[inline(always)]
-        fn $name(self, $($arg: $of),*) -> $out {
-            // SAFETY: `self` proves that the machine has the instructions; they touch registers only.
-            unsafe { $body }
-        }
-    )*};
 }
 
 /// Halves by shuffles, which cost less than going through memory.

@@ -8,7 +8,13 @@
 mod candidates;
 mod prepared;
 mod rivals;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "codes are made where there are products of them")
+)]
 mod screen;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use candidates::{Candidates, by_rank};
 pub(crate) use prepared::{Found, Goal, Prepared};

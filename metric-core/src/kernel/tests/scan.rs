@@ -1,0 +1,88 @@
+//! Passes over many numbers.
+
+use proptest::prelude::*;
+
+use super::{cases, on_every_isa};
+use crate::Scalar;
+use crate::kernel::Isa;
+use crate::kernel::scan::{first_non_finite, largest};
+
+/// Lengths around those of vectors, of unrolled loops and of blocks.
+fn lengths() -> Vec<usize> {
+    if cfg!(miri) {
+        vec![1, 7, 33, 70, 1025]
+    } else {
+        (1..=140).chain([1023, 1024, 1025, 2047, 2100]).collect()
+    }
+}
+
+fn a_bad_number_is_found_wherever_it_is<T: Scalar>(isa: Isa) {
+    for length in lengths() {
+        // The ends of the range are no bad numbers.
+        let ends = [f64::MAX, -0.0, 1.0].map(T::from_f64);
+        let ends = ends.map(|x| if x.is_finite() { x } else { T::LARGEST });
+        let good: Vec<T> = ends.into_iter().cycle().take(length).collect();
+        assert_eq!(first_non_finite(&good), None, "{isa:?}: {length}");
+        for at in (0..length).step_by(if length > 200 { 41 } else { 1 }) {
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut values = good.clone();
+                values[at] = T::from_f64(bad);
+                assert_eq!(first_non_finite(&values), Some(at), "{isa:?}: {length}");
+                values[length - 1] = T::from_f64(f64::NEG_INFINITY);
+                assert_eq!(first_non_finite(&values), Some(at), "{isa:?}: {length}");
+            }
+        }
+    }
+    assert_eq!(first_non_finite::<T>(&[]), None);
+}
+
+fn the_largest_is_found_wherever_it_is<T: Scalar>(isa: Isa) {
+    for length in lengths() {
+        for at in (0..length).step_by(if length > 200 { 41 } else { 1 }) {
+            for size in [2.5, -2.5] {
+                let mut values = vec![T::from_f64(-1.5); length];
+                values[at] = T::from_f64(size);
+                let found = largest(&values).to_f64();
+                assert_eq!(
+                    found.to_bits(),
+                    2.5f64.to_bits(),
+                    "{isa:?}: {at} of {length}"
+                );
+            }
+        }
+    }
+    assert!(largest::<T>(&[]).to_f64() == 0.0);
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_found_wherever_they_are() {
+    on_every_isa(|isa| {
+        a_bad_number_is_found_wherever_it_is::<f32>(isa);
+        a_bad_number_is_found_wherever_it_is::<f64>(isa);
+    });
+}
+
+#[test]
+fn the_largest_size_is_found_wherever_it_is() {
+    on_every_isa(|isa| {
+        the_largest_is_found_wherever_it_is::<f32>(isa);
+        the_largest_is_found_wherever_it_is::<f64>(isa);
+    });
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    #[test]
+    fn scans_agree_with_loops_for_any_bits(
+        values in prop::collection::vec(prop::num::f32::ANY, 0..300),
+    ) {
+        let first = values.iter().position(|x| !x.is_finite());
+        on_every_isa(|isa| {
+            assert_eq!(first_non_finite(&values), first, "{isa:?}");
+            let finite: Vec<f32> = values.iter().copied().filter(|x| x.is_finite()).collect();
+            let wanted = finite.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            assert_eq!(largest(&finite).to_bits(), wanted.to_bits(), "{isa:?}");
+        });
+    }
+}
