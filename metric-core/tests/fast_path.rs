@@ -11,8 +11,7 @@ mod common;
 use common::bits;
 use common::cases::{Agreement, cases, ensure, everywhere, row_sets};
 use metric_core::{
-    CosineSimilarity, Distance, InnerProduct, Law, Scalar, Similarity, pairwise,
-    pairwise_similarity,
+    CosineSimilarity, InnerProduct, Law, Scalar, Similarity, pairwise, pairwise_similarity,
 };
 use ndarray::Array2;
 
