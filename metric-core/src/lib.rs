@@ -1,10 +1,25 @@
-//! Distances with checked axioms, exact neighbours, clusters and retrieval scores, on `ndarray` views.
+//! Fast distances with checked axioms, exact neighbours, clusters, linear metric learners and retrieval scores, on
+//! `ndarray` views.
 //!
 //! A [`Distance`] compares two slices; the functions here compare whole sets of rows with it, in parallel and without
 //! storing the matrix of all pairs (save for [`pairwise`], whose result it is). Types that obey the triangle inequality
-//! as computed are [`Metric`]s. [`linear`] learns one from data.
+//! as computed are [`Metric`]s; [`Distance::law`] says which axioms hold.
 //!
-//! Results do not depend on the number of threads. Input must be finite; views that are not contiguous are copied once.
+//! | to get | use |
+//! |---|---|
+//! | distances | [`pairwise`], [`pairwise_into`], [`one_to_many`], [`paired`], [`between`] |
+//! | anything else over all pairs | a [`RowProgram`] for [`walk`] or [`walk_self`]; gradients by [`scatter`] |
+//! | neighbours | [`knn`], [`knn_self`], [`radius()`], [`knn_where`], [`BruteForce`], [`VpTree`] |
+//! | clusters and their scores | [`clusters`] |
+//! | a distance learned from data | [`linear`], [`Mahalanobis`] |
+//! | scores of an embedding | [`retrieval`] |
+//! | distances of packed bits | [`bits`] |
+//!
+//! Blocks are computed by vector kernels for the machine at hand (AVX-512, AVX2, NEON, or plain Rust), chosen when the
+//! first one runs. Results do not depend on the number of threads. Input must be finite; views that are not contiguous
+//! are copied once. Rows may be stored as `f32`, `f64`, or in 16 bits ([`Element`]).
+//!
+//! Features: `lapack` factorizes through the system's OpenBLAS instead of pure Rust, `usearch` adds approximate search.
 //!
 //! ```
 //! use metric_core::retrieval::{RetrievalMetric::{MapAtR, RecallAt}, retrieval_scores};
@@ -45,7 +60,7 @@ pub use distance::{
 };
 pub use element::Element;
 pub use error::Error;
-pub use pairwise::{one_to_many, paired, pairwise, pairwise_into, pairwise_similarity};
+pub use pairwise::{between, one_to_many, paired, pairwise, pairwise_into, pairwise_similarity};
 pub use relevance::Relevance;
 pub use scalar::Scalar;
 pub use tile::{RowProgram, Scattered, scatter, walk, walk_self};

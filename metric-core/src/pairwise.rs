@@ -208,6 +208,32 @@ where
     Ok(listed(x.len(), |i| distance.distance(x.row(i), y.row(i))))
 }
 
+/// The distance of two vectors of one length, in any storage: the checked form of [`Distance::distance`].
+///
+/// # Errors
+///
+/// As [`pairwise`].
+///
+/// # Examples
+///
+/// ```
+/// use half::f16;
+/// use metric_core::{Chebyshev, between};
+/// let (a, b) = ([1.0, 2.0].map(f16::from_f32), [1.5, 4.0].map(f16::from_f32));
+/// assert_eq!(between(&Chebyshev, &a, &b)?, 2.0f32);
+/// assert!(between(&Chebyshev, &a, &b[..1]).is_err());
+/// # Ok::<(), metric_core::Error>(())
+/// ```
+pub fn between<E, D>(distance: &D, a: &[E], b: &[E]) -> Result<E::Acc, Error>
+where
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
+{
+    let row = |row| ArrayView1::from(row).insert_axis(Axis(0));
+    let (a, b) = Rows::checked_pair_for(distance, ("a", row(a)), ("b", row(b)))?;
+    Ok(distance.distance(a.row(0), b.row(0)))
+}
+
 fn listed<T: Scalar>(n: usize, value: impl Fn(usize) -> T + Sync + Send) -> Array1<T> {
     (0..n)
         .into_par_iter()
