@@ -19,7 +19,7 @@
 //! first one runs. Results do not depend on the number of threads. Input must be finite; views that are not contiguous
 //! are copied once. Rows may be stored as `f32`, `f64`, or in 16 bits ([`Element`]).
 //!
-//! Features: `lapack` factorizes through the system's OpenBLAS instead of pure Rust, `usearch` adds approximate search.
+//! Features: `lapack` factorizes through the LAPACK of the system instead of pure Rust, `usearch` adds approximate search.
 //!
 //! ```
 //! use metric_core::retrieval::{RetrievalMetric::{MapAtR, RecallAt}, retrieval_scores};

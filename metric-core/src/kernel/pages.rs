@@ -1,10 +1,8 @@
 //! Memory for large results.
 
-use crate::Scalar;
-
 /// Zeros, in large pages where the system offers them: touching a fresh matrix page by page costs more than filling it.
-pub(crate) fn zeros<T: Scalar>(count: usize) -> Vec<T> {
-    let mut values = vec![T::ZERO; count];
+pub(crate) fn zeros<T: Copy + Default>(count: usize) -> Vec<T> {
+    let mut values = vec![T::default(); count];
     prefer_large(&mut values);
     values
 }

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::pages::zeros;
 use super::simd::{Kernel, Simd};
 use super::term::Term;
 use super::{Isa, Lanes};
@@ -34,8 +35,11 @@ impl<T: Copy + Default> Packed<T> {
     pub(crate) fn fill(&mut self, rows: &[T]) {
         let (width, dim) = (self.width, self.dim);
         self.rows = rows.len() / dim;
-        self.data
-            .resize(self.rows.div_ceil(width) * width * dim, T::default());
+        let filled = self.rows.div_ceil(width) * width * dim;
+        if self.data.len() < filled {
+            self.data = zeros(filled);
+        }
+        self.data.truncate(filled);
         for (group, rows) in self
             .data
             .chunks_exact_mut(width * dim)

@@ -6,6 +6,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use crate::distance::form::{Kind, Linear, Map, Terms};
+use crate::kernel::pages::zeros;
 use crate::kernel::scan;
 use crate::rows::Rows;
 use crate::{Scalar, lanes};
@@ -104,7 +105,7 @@ impl<T: Scalar> Frame<T> {
         if self.is_identity() {
             return Cow::Borrowed(rows);
         }
-        let mut moved = vec![T::ZERO; rows.len()];
+        let mut moved = zeros(rows.len());
         moved
             .par_chunks_mut(ROWS * dim)
             .zip(rows.par_chunks(ROWS * dim))
@@ -262,7 +263,7 @@ impl<T: Scalar> Side<T> {
 
 fn linear_image<T: Scalar>(linear: &dyn Linear<T>, rows: &[T], from: usize) -> Vec<T> {
     let to = linear.dim();
-    let mut mapped = vec![T::ZERO; rows.len() / from * to];
+    let mut mapped = zeros(rows.len() / from * to);
     mapped
         .par_chunks_mut(ROWS * to)
         .zip(rows.par_chunks(ROWS * from))
@@ -278,7 +279,7 @@ fn linear_image<T: Scalar>(linear: &dyn Linear<T>, rows: &[T], from: usize) -> V
 /// Unit vectors; rows without a direction are doubtful and become zero.
 fn directions<T: Scalar>(rows: &Rows<'_, T>, centred: bool, doubtful: &mut [bool]) -> Vec<T> {
     let dim = rows.dim();
-    let mut units = vec![T::ZERO; rows.data().len()];
+    let mut units = zeros(rows.data().len());
     units
         .par_chunks_mut(dim)
         .zip(doubtful)
@@ -319,7 +320,7 @@ fn directions<T: Scalar>(rows: &Rows<'_, T>, centred: bool, doubtful: &mut [bool
 
 /// `√(p/2)` for rows scaled to sum 1; rows without mass are doubtful and become zero.
 fn half_roots<T: Scalar>(rows: &Rows<'_, T>, doubtful: &mut [bool]) -> Vec<T> {
-    let mut roots = vec![T::ZERO; rows.data().len()];
+    let mut roots = zeros(rows.data().len());
     roots
         .par_chunks_mut(rows.dim())
         .zip(doubtful)
