@@ -51,11 +51,11 @@ pub(crate) fn sum<T: Scalar>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
     })
 }
 
-/// `Σ aᵢ²`, added up in `f64`.
+/// `Σ term(aᵢ)`, added up in `f64`.
 #[inline]
-pub(crate) fn squared_norm<T: Scalar>(a: &[T]) -> f64 {
-    struct Squares<'a, T>(&'a [T]);
-    impl<T: Scalar> Kernel<T> for Squares<'_, T> {
+pub(crate) fn total<T: Scalar>(a: &[T], term: impl Fn(f64) -> f64) -> f64 {
+    struct Total<'a, T, F>(&'a [T], F);
+    impl<T: Scalar, F: Fn(f64) -> f64> Kernel<T> for Total<'_, T, F> {
         type Output = f64;
 
         #[inline(always)]
@@ -64,15 +64,20 @@ pub(crate) fn squared_norm<T: Scalar>(a: &[T]) -> f64 {
             let mut lanes = [0.0f64; LANES];
             for x in chunks {
                 for lane in 0..LANES {
-                    let value = x[lane].to_f64();
-                    lanes[lane] += value * value;
+                    lanes[lane] += (self.1)(x[lane].to_f64());
                 }
             }
-            let rest: f64 = tail.iter().map(|x| x.to_f64() * x.to_f64()).sum();
+            let rest: f64 = tail.iter().map(|x| (self.1)(x.to_f64())).sum();
             lanes.iter().sum::<f64>() + rest
         }
     }
-    T::run(Squares(a))
+    T::run(Total(a, term))
+}
+
+/// `Σ aᵢ²`, added up in `f64`.
+#[inline]
+pub(crate) fn squared_norm<T: Scalar>(a: &[T]) -> f64 {
+    total(a, |x| x * x)
 }
 
 /// Adds a row to sums in `f64`.

@@ -26,14 +26,15 @@ pub(crate) enum Kind<'a, T: Scalar> {
     Terms(Terms<T>),
     /// A function of the Euclidean distance of mapped rows.
     Chords(Map<'a, T>, Value),
+    /// `Σ |a − b|`.
+    Manhattan,
     /// Inner products.
     Products,
 }
 
-/// `Σ |a − b|`, `max |a − b|` and so on.
+/// `max |a − b|` and so on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Terms<T> {
-    Manhattan,
     Chebyshev,
     Canberra,
     /// `(Σ |a − b|ᵖ)^(1/p)` for other finite orders.

@@ -4,7 +4,7 @@ use super::form::{Kind, Terms};
 use super::{Distance, Form, Law, Metric, same_length};
 use crate::Scalar;
 use crate::kernel::pair::pair;
-use crate::kernel::term::{Difference, LargestDifference};
+use crate::kernel::term::{Difference, LargestDifference, one};
 
 /// Manhattan distance, [`Minkowski`](crate::Minkowski) of order 1.
 ///
@@ -48,13 +48,13 @@ impl<T: Scalar> Distance<T> for Manhattan {
     #[inline]
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
-        pair(Difference, a, b)
+        pair(Difference(one()), a, b)
     }
     fn law(&self) -> Law {
         Law::Metric
     }
     fn form(&self) -> Form<'_, T> {
-        Form(Kind::Terms(Terms::Manhattan))
+        Form(Kind::Manhattan)
     }
 }
 
@@ -68,7 +68,7 @@ impl<T: Scalar> Distance<T> for Chebyshev {
     #[inline]
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
-        pair(LargestDifference, a, b)
+        pair(LargestDifference(one()), a, b)
     }
     fn law(&self) -> Law {
         Law::Metric

@@ -3,7 +3,7 @@
 use super::form::{Kind, Map, Terms, Value};
 use super::{Distance, Euclidean, Form, Law, Metric, same_length};
 use crate::kernel::pair::pair;
-use crate::kernel::term::{Difference, LargestDifference};
+use crate::kernel::term::{Difference, LargestDifference, one};
 use crate::{Error, Scalar, lanes};
 
 /// Minkowski distance of order `p ≥ 1`.
@@ -65,11 +65,11 @@ impl<T: Scalar> Distance<T> for Minkowski {
     fn distance(&self, a: &[T], b: &[T]) -> T {
         same_length(a, b);
         if self.p == 1.0 {
-            pair(Difference, a, b)
+            pair(Difference(one()), a, b)
         } else if self.p == 2.0 {
             Euclidean.distance(a, b)
         } else {
-            let scale = pair(LargestDifference, a, b);
+            let scale = pair(LargestDifference(one()), a, b);
             if self.p == f64::INFINITY || scale == T::ZERO || !scale.is_finite() {
                 return scale;
             }
@@ -81,7 +81,7 @@ impl<T: Scalar> Distance<T> for Minkowski {
     }
     fn form(&self) -> Form<'_, T> {
         Form(if self.p == 1.0 {
-            Kind::Terms(Terms::Manhattan)
+            Kind::Manhattan
         } else if self.p == 2.0 {
             Kind::Chords(Map::Identity, Value::Chord)
         } else if self.p == f64::INFINITY {

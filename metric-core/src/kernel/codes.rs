@@ -7,7 +7,7 @@
 use super::Lanes;
 use super::scan;
 use super::simd::{Kernel, Simd};
-use super::term::Difference;
+use super::term::Product;
 
 /// Columns of a panel, rows of a strip.
 pub(crate) const WIDTH: usize = 32;
@@ -164,7 +164,7 @@ impl Kernel<f32> for Put<'_, '_> {
             length = simd.mul_add(values, values, length);
             squares = simd.mul_add(code, code, squares);
             if block % EXACT == EXACT - 1 {
-                norm += f64::from(simd.fold(squares, Difference));
+                norm += f64::from(simd.fold(squares, Product));
                 squares = simd.zero();
             }
             sum = simd.add(sum, code);
@@ -179,11 +179,11 @@ impl Kernel<f32> for Put<'_, '_> {
                 group.words[(first + word) * group.width + place] = word_value ^ group.flip;
             }
         }
-        let error = simd.fold(error, Difference);
-        let length = simd.fold(length, Difference);
-        let norm = norm + f64::from(simd.fold(squares, Difference));
+        let error = simd.fold(error, Product);
+        let length = simd.fold(length, Product);
+        let norm = norm + f64::from(simd.fold(squares, Product));
         // Whole numbers below 2²⁴.
-        let sum = simd.fold(sum, Difference);
+        let sum = simd.fold(sum, Product);
         // Each remainder is off by 2⁻²³ of its value at most, the sums by less than 2⁻¹³ of themselves.
         // Squares below the least positive number are lost.
         let slack = length.sqrt() * 3.0e-7 + (row.len() as f32).sqrt() * 1e-19;

@@ -25,6 +25,21 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     /// Into the first `LANES` places of a slice, which must have as many.
     fn store(self, vector: Self::V, to: &mut [T]);
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a + b` by the units that multiply, where others are busy: `one` must be 1, unknown to the compiler.
+    #[inline(always)]
+    fn add_beside(self, a: Self::V, _one: Self::V, b: Self::V) -> Self::V {
+        self.add(a, b)
+    }
+    /// `a − b` in the same way.
+    #[inline(always)]
+    fn sub_beside(self, a: Self::V, _one: Self::V, b: Self::V) -> Self::V {
+        self.sub(a, b)
+    }
+    /// The larger of `a ≥ 0` and `|b|`.
+    #[inline(always)]
+    fn max_abs(self, a: Self::V, b: Self::V) -> Self::V {
+        self.max(a, self.abs(b))
+    }
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     fn div(self, a: Self::V, b: Self::V) -> Self::V;

@@ -103,7 +103,8 @@ macro_rules! fold {
 macro_rules! avx512 {
     ($t:tt, $v:ty, $lanes:tt, $mask:ty,
      $splat:ident, $loadu:ident, $maskz_loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident,
-     $div:ident, $fmadd:ident, $fnmadd:ident, $abs:ident, $sqrt:ident, $max:ident, $min:ident, $cmp:ident,
+     $div:ident, $fmadd:ident, $fmsub:ident, $fnmadd:ident, $abs:ident, $sqrt:ident, $max:ident, $min:ident,
+     $range:ident, $cmp:ident,
      $getexp:ident, $getmant:ident, $scalef:ident, $round:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
@@ -136,6 +137,10 @@ macro_rules! avx512 {
                 zero() -> $v = $splat(0.0);
                 splat(value: $t) -> $v = $splat(value);
                 add(a: $v, b: $v) -> $v = $add(a, b);
+                add_beside(a: $v, one: $v, b: $v) -> $v = $fmadd(a, one, b);
+                sub_beside(a: $v, one: $v, b: $v) -> $v = $fmsub(a, one, b);
+                // The larger absolute value, without its sign.
+                max_abs(a: $v, b: $v) -> $v = $range::<0b10_11>(a, b);
                 sub(a: $v, b: $v) -> $v = $sub(a, b);
                 mul(a: $v, b: $v) -> $v = $mul(a, b);
                 div(a: $v, b: $v) -> $v = $div(a, b);
@@ -169,11 +174,13 @@ avx512!(
     _mm512_mul_ps,
     _mm512_div_ps,
     _mm512_fmadd_ps,
+    _mm512_fmsub_ps,
     _mm512_fnmadd_ps,
     _mm512_abs_ps,
     _mm512_sqrt_ps,
     _mm512_max_ps,
     _mm512_min_ps,
+    _mm512_range_ps,
     _mm512_cmp_ps_mask,
     _mm512_getexp_ps,
     _mm512_getmant_ps,
@@ -194,11 +201,13 @@ avx512!(
     _mm512_mul_pd,
     _mm512_div_pd,
     _mm512_fmadd_pd,
+    _mm512_fmsub_pd,
     _mm512_fnmadd_pd,
     _mm512_abs_pd,
     _mm512_sqrt_pd,
     _mm512_max_pd,
     _mm512_min_pd,
+    _mm512_range_pd,
     _mm512_cmp_pd_mask,
     _mm512_getexp_pd,
     _mm512_getmant_pd,

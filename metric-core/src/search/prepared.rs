@@ -203,8 +203,7 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
         const TILE: usize = 512;
         let pair = |a: &[T], b: &[T]| self.distance.distance(a, b);
         let blocks = Blocks::new(self.distance.form(), &pair, queries, Some(&self.base));
-        // A tile's sum, one coordinate after another, and the definition's are each off by less than half of it.
-        let slack = (2.0 * self.base.dim() as f64 + 64.0) * T::EPSILON.to_f64();
+        let slack = blocks.slack();
         let (less, more) = (T::from_f64(1.0 - slack), T::from_f64(1.0 + slack));
         // Where it is more: whole multiples of the least number.
         let least = T::from_f64(4.0 * T::LEAST);

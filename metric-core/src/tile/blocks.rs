@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::finish::{AsIs, Chords, Ends, Finite, Root, Store};
-use super::side::{Side, frame_of};
+use super::finish::{AsIs, Chords, Ends, Excess, Finite, Root, Store};
+use super::side::{CANCELLED_SUMS, Side, frame_of};
 use crate::Scalar;
 use crate::distance::form::{Form, Kind, Terms, Value};
-use crate::kernel::term::{Cube, Difference, LargestDifference, Power, Product, Ratio};
+use crate::kernel::term::{Cube, Larger, LargestDifference, Power, Product, Ratio, one};
 use crate::kernel::tile::{Packed, sweep_on, widths};
 use crate::kernel::{Isa, scan};
 use crate::rows::Rows;
@@ -35,10 +35,9 @@ enum Way<'a, T: Scalar> {
         rows: std::borrow::Cow<'a, [T]>,
         panels: Packed<T>,
     },
-    Chords {
-        value: Value,
+    Sides {
+        value: Sum<T>,
         scale: T,
-        most: T,
         left: Option<Side<T>>,
         right: Side<T>,
         panels: Packed<T>,
@@ -46,6 +45,15 @@ enum Way<'a, T: Scalar> {
     Products {
         panels: Packed<T>,
     },
+}
+
+/// What the sums of two sides become.
+#[derive(Clone, Copy)]
+enum Sum<T> {
+    /// Products become a value of the chord, whose square is at most the number.
+    Chord(Value, T),
+    /// Sums of the larger entries become Manhattan distances.
+    Manhattan,
 }
 
 /// What a task reuses from block to block.
@@ -90,12 +98,21 @@ where
             },
             Kind::Chords(map, value) => {
                 let right = Side::new(map, columns, &frame);
-                Way::Chords {
-                    value,
+                Way::Sides {
+                    value: Sum::Chord(value, map.largest_square()),
                     scale: frame.scale,
-                    most: map.largest_square(),
                     panels: packed(right.data(columns), right.dim),
                     left: y.map(|_| Side::new(map, x, &frame)),
+                    right,
+                }
+            }
+            Kind::Manhattan => {
+                let right = Side::sums(columns, &frame);
+                Way::Sides {
+                    value: Sum::Manhattan,
+                    scale: frame.scale,
+                    panels: packed(right.data(columns), right.dim),
+                    left: y.map(|_| Side::sums(x, &frame)),
                     right,
                 }
             }
@@ -109,10 +126,24 @@ where
         }
     }
 
+    /// Bound of the values' difference from the definition's, relative to them, unless a form has its own.
+    ///
+    /// A sum of `n` terms, one after another, and the definition's are each off by less than half of it.
+    pub(crate) fn slack(&self) -> f64 {
+        let sums = (2.0 * self.x.dim() as f64 + 64.0) * T::EPSILON.to_f64();
+        match self.way {
+            Way::Sides {
+                value: Sum::Manhattan,
+                ..
+            } => sums / CANCELLED_SUMS,
+            _ => sums,
+        }
+    }
+
     /// Rows that one task should take at a time.
     pub(crate) fn rows_at_a_time(&self) -> usize {
         let dim = match &self.way {
-            Way::Chords { right, .. } => right.dim,
+            Way::Sides { right, .. } => right.dim,
             _ => self.x.dim(),
         };
         let (height, _) = widths::<T>(self.isa);
@@ -125,7 +156,7 @@ where
     pub(crate) fn scratch(&self) -> Scratch<T> {
         let (height, _) = widths::<T>(self.isa);
         let dim = match &self.way {
-            Way::Chords { right, .. } => right.dim,
+            Way::Sides { right, .. } => right.dim,
             _ => self.x.dim(),
         };
         Scratch {
@@ -140,7 +171,7 @@ where
             Way::Pairs => return,
             Way::Terms { rows, .. } => (&**rows, self.x.dim()),
             Way::Products { .. } => (self.x.data(), self.x.dim()),
-            Way::Chords { left, right, .. } => {
+            Way::Sides { left, right, .. } => {
                 let left = left.as_ref().unwrap_or(right);
                 (left.data(self.x), left.dim)
             }
@@ -204,11 +235,9 @@ where
                 };
                 let (isa, columns) = (self.isa, columns.clone());
                 match *terms {
-                    Terms::Manhattan => {
-                        sweep_on(isa, Difference, strips, panels, columns, &mut sink);
-                    }
                     Terms::Chebyshev => {
-                        sweep_on(isa, LargestDifference, strips, panels, columns, &mut sink);
+                        let term = LargestDifference(one());
+                        sweep_on(isa, term, strips, panels, columns, &mut sink);
                     }
                     Terms::Canberra => sweep_on(
                         isa,
@@ -232,10 +261,9 @@ where
                     }
                 }
             }
-            Way::Chords {
+            Way::Sides {
                 value,
                 scale,
-                most,
                 left,
                 right,
                 panels,
@@ -247,32 +275,35 @@ where
                     column_norms: &right.norms,
                     column_limits: &right.limits,
                 };
-                let finish = Chords {
-                    ends,
-                    value: *value,
-                    back: T::ONE / *scale,
-                    most: *most,
-                };
-                let mut sink = Store {
-                    finish,
+                let back = T::ONE / *scale;
+                let sink = Store {
+                    finish: AsIs,
                     out,
                     stride,
                     origin: columns.start,
                     doubtful,
                 };
-                sweep_on(
-                    self.isa,
-                    Product,
-                    strips,
-                    panels,
-                    columns.clone(),
-                    &mut sink,
-                );
-                if *value == Value::Angle {
-                    for row in out.chunks_mut(stride).take(rows.len()) {
-                        for chord in &mut row[..columns.len()] {
-                            *chord = (*chord / T::from_f64(2.0)).asin() * T::from_f64(2.0);
+                let (isa, range) = (self.isa, columns.clone());
+                match *value {
+                    Sum::Chord(value, most) => {
+                        let mut sink = sink.with(Chords {
+                            ends,
+                            value,
+                            back,
+                            most,
+                        });
+                        sweep_on(isa, Product, strips, panels, range, &mut sink);
+                        if value == Value::Angle {
+                            for row in out.chunks_mut(stride).take(rows.len()) {
+                                for chord in &mut row[..columns.len()] {
+                                    *chord = (*chord / T::from_f64(2.0)).asin() * T::from_f64(2.0);
+                                }
+                            }
                         }
+                    }
+                    Sum::Manhattan => {
+                        let mut sink = sink.with(Excess { ends, back });
+                        sweep_on(isa, Larger(one()), strips, panels, range, &mut sink);
                     }
                 }
             }

@@ -147,6 +147,57 @@ pub(super) struct Ends<'a, T> {
     pub(super) column_limits: &'a [T],
 }
 
+impl<T: Scalar> Ends<'_, T> {
+    #[inline(always)]
+    fn row<S: Simd<T>>(&self, simd: S, row: usize) -> [S::V; 2] {
+        [
+            simd.splat(self.row_norms[row]),
+            simd.splat(self.row_limits[row]),
+        ]
+    }
+
+    #[inline(always)]
+    fn columns<S: Simd<T>>(&self, simd: S, column: usize) -> [S::V; 2] {
+        let column = column.min(self.column_norms.len());
+        [
+            simd.load_part(&self.column_norms[column..]),
+            simd.load_part(&self.column_limits[column..]),
+        ]
+    }
+}
+
+/// `2 Σ max(a, b) − Σ a − Σ b`.
+#[derive(Clone, Copy)]
+pub(super) struct Excess<'a, T> {
+    pub(super) ends: Ends<'a, T>,
+    pub(super) back: T,
+}
+
+impl<T: Scalar> Finish<T> for Excess<'_, T> {
+    #[inline(always)]
+    fn row<S: Simd<T>>(&self, simd: S, row: usize) -> [S::V; 2] {
+        self.ends.row(simd, row)
+    }
+
+    #[inline(always)]
+    fn columns<S: Simd<T>>(&self, simd: S, column: usize) -> [S::V; 2] {
+        self.ends.columns(simd, column)
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd<T>>(
+        &self,
+        simd: S,
+        sum: S::V,
+        row: [S::V; 2],
+        columns: [S::V; 2],
+    ) -> (S::V, u32) {
+        let excess = simd.sub(simd.add(sum, sum), simd.add(row[0], columns[0]));
+        let doubt = simd.not_greater(excess, simd.add(row[1], columns[1]));
+        (simd.mul(excess, simd.splat(self.back)), doubt)
+    }
+}
+
 /// A function of the chord, from `c² = ‖x‖² + ‖y‖² − 2 x·y`.
 #[derive(Clone, Copy)]
 pub(super) struct Chords<'a, T> {
@@ -160,19 +211,12 @@ pub(super) struct Chords<'a, T> {
 impl<T: Scalar> Finish<T> for Chords<'_, T> {
     #[inline(always)]
     fn row<S: Simd<T>>(&self, simd: S, row: usize) -> [S::V; 2] {
-        [
-            simd.splat(self.ends.row_norms[row]),
-            simd.splat(self.ends.row_limits[row]),
-        ]
+        self.ends.row(simd, row)
     }
 
     #[inline(always)]
     fn columns<S: Simd<T>>(&self, simd: S, column: usize) -> [S::V; 2] {
-        let column = column.min(self.ends.column_norms.len());
-        [
-            simd.load_part(&self.ends.column_norms[column..]),
-            simd.load_part(&self.ends.column_limits[column..]),
-        ]
+        self.ends.columns(simd, column)
     }
 
     #[inline(always)]

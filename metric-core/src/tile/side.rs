@@ -175,9 +175,9 @@ pub(crate) struct Side<T> {
     /// The mapped rows, one after another; the rows themselves if `None`.
     mapped: Option<Vec<T>>,
     pub(crate) dim: usize,
-    /// `‖row‖²`; NaN where the pair must be computed by its definition.
+    /// `‖row‖²`, for Manhattan distances the sum of the row; NaN where the pair must be computed by its definition.
     pub(crate) norms: Vec<T>,
-    /// A square of a chord below the sum of both sides' limits has cancelled or underflowed.
+    /// A square of a chord, or a Manhattan distance, below the sum of both sides' limits has cancelled or underflowed.
     pub(crate) limits: Vec<T>,
     /// The chord of two mapped rows differs by at most the sum of their slacks, before rounding of the sum itself.
     pub(crate) slacks: Vec<f32>,
@@ -186,6 +186,9 @@ pub(crate) struct Side<T> {
 /// Share of the norms below which the square of a chord is computed again. The sum in `f32` is off by at most some
 /// `2⁻²¹` of the norms for a thousand coordinates, which leaves `2⁻¹⁶` of the square.
 const CANCELLED: f64 = 1.0 / 32.0;
+
+/// The same for `Σ |a − b|` as a share of `Σ |a| + Σ |b|`, which bounds the error of the sums relative to the distance.
+pub(crate) const CANCELLED_SUMS: f64 = 1.0 / 8.0;
 
 impl<T: Scalar> Side<T> {
     pub(crate) fn new(map: Map<'_, T>, rows: &Rows<'_, T>, frame: &Frame<T>) -> Self {
@@ -237,14 +240,29 @@ impl<T: Scalar> Side<T> {
             }
         }
         Self {
-            mapped: match mapped {
-                Cow::Owned(mapped) => Some(mapped),
-                Cow::Borrowed(_) => None,
-            },
+            mapped: owned(mapped),
             dim,
             norms,
             limits,
             slacks,
+        }
+    }
+
+    /// For Manhattan distances: with the sums of the entries in place of the norms.
+    pub(crate) fn sums(rows: &Rows<'_, T>, frame: &Frame<T>) -> Self {
+        let dim = rows.dim();
+        let moved = frame.apply(rows.data(), dim);
+        let norms = moved.par_chunks(dim).map(|row| lanes::total(row, |x| x));
+        let sizes = moved.par_chunks(dim).map(|row| lanes::total(row, f64::abs));
+        let least = T::SAFE_SQUARES.0.to_f64();
+        Self {
+            dim,
+            norms: norms.map(T::from_f64).collect(),
+            limits: sizes
+                .map(|size| T::from_f64((CANCELLED_SUMS * size).max(least)))
+                .collect(),
+            slacks: Vec::new(),
+            mapped: owned(moved),
         }
     }
 
@@ -258,6 +276,13 @@ impl<T: Scalar> Side<T> {
     /// The mapped rows, given those it was made of.
     pub(crate) fn data<'s>(&'s self, source: &'s Rows<'_, T>) -> &'s [T] {
         self.mapped.as_deref().unwrap_or(source.data())
+    }
+}
+
+fn owned<T: Clone>(rows: Cow<'_, [T]>) -> Option<Vec<T>> {
+    match rows {
+        Cow::Owned(rows) => Some(rows),
+        Cow::Borrowed(_) => None,
     }
 }
 
@@ -352,7 +377,7 @@ impl<T: Scalar> Map<'_, T> {
 /// The map of a form and the frame of its rows.
 pub(crate) fn frame_of<T: Scalar>(kind: Kind<'_, T>, sides: &[&Rows<'_, T>]) -> Frame<T> {
     match kind {
-        Kind::Chords(Map::Identity | Map::Linear(_), _) => Frame::of(sides),
+        Kind::Manhattan | Kind::Chords(Map::Identity | Map::Linear(_), _) => Frame::of(sides),
         Kind::Terms(Terms::Minkowski(_)) => Frame::scale_to_two(sides),
         _ => Frame::unit(),
     }

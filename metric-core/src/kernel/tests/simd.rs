@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::cases;
-use crate::kernel::term::{Difference, LargestDifference};
+use crate::kernel::term::{LargestDifference, Product, one};
 use crate::kernel::{Isa, Kernel, Lanes, Simd};
 
 /// Room for the longest vector of any instruction set, and as much again.
@@ -121,10 +121,10 @@ macro_rules! properties {
                     let vector = simd.load(self.0);
                     let lanes = &self.0[..S::LANES];
                     let sum: $t = lanes.iter().sum();
-                    assert!(same(simd.fold(vector, Difference), sum), "sum of {lanes:?}");
+                    assert!(same(simd.fold(vector, Product), sum), "sum of {lanes:?}");
                     let largest = lanes.iter().fold(0.0, |m: $t, &x| m.max(x));
                     assert!(
-                        same(simd.fold(vector, LargestDifference), largest),
+                        same(simd.fold(vector, LargestDifference(one())), largest),
                         "largest of {lanes:?}"
                     );
                 }

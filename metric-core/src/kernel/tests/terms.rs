@@ -6,7 +6,7 @@ use super::{cases, mixed, on_every_isa, small_whole};
 use crate::Scalar;
 use crate::kernel::pair::pair;
 use crate::kernel::term::{
-    Cube, Difference, LargestDifference, Power, Product, Ratio, SquaredDifference, Term,
+    Cube, Difference, Larger, LargestDifference, Power, Product, Ratio, SquaredDifference, Term, one,
 };
 use crate::kernel::tile::{At, Packed, Sink, sweep_on, widths};
 use crate::kernel::{Isa, Kernel, Simd};
@@ -25,8 +25,8 @@ trait Defined<T: Scalar>: Term<T> {
 }
 
 macro_rules! defined {
-    ($($term:ident, $of:expr, $roundings:literal;)*) => {$(
-        impl<T: Scalar> Defined<T> for $term {
+    ($($term:ident $(<$t:ident>)?, $of:expr, $roundings:literal;)*) => {$(
+        impl<T: Scalar> Defined<T> for $term $(<$t>)? {
             const NAME: &'static str = stringify!($term);
             fn of(self, a: f64, b: f64) -> f64 {
                 let of: fn(f64, f64) -> f64 = $of;
@@ -43,11 +43,12 @@ defined! {
     Product, |a, b| a * b, 1.0;
     // The difference's error counts twice in the square, three times in the cube.
     SquaredDifference, |a, b| (a - b) * (a - b), 3.0;
-    Difference, |a, b| (a - b).abs(), 1.0;
+    Difference<T>, |a, b| (a - b).abs(), 1.0;
+    Larger<T>, |a, b| a.max(b), 0.0;
     Cube, |a, b| (a - b).abs().powi(3), 5.0;
 }
 
-impl<T: Scalar> Defined<T> for LargestDifference {
+impl<T: Scalar> Defined<T> for LargestDifference<T> {
     const NAME: &'static str = "LargestDifference";
     const IS_SUM: bool = false;
     fn of(self, a: f64, b: f64) -> f64 {
@@ -252,8 +253,9 @@ macro_rules! every_term {
     ($t:ident, $p:expr, $property:ident($isa:expr, $($rest:expr),*)) => {{
         $property($isa, Product, $($rest),*);
         $property($isa, SquaredDifference, $($rest),*);
-        $property($isa, Difference, $($rest),*);
-        $property($isa, LargestDifference, $($rest),*);
+        $property($isa, Difference(one()), $($rest),*);
+        $property($isa, LargestDifference(one()), $($rest),*);
+        $property($isa, Larger(one()), $($rest),*);
         $property($isa, Cube, $($rest),*);
         $property($isa, Power($p as $t), $($rest),*);
         $property($isa, Ratio($t::from_bits(1)), $($rest),*);
@@ -340,8 +342,9 @@ fn whole_pairs_are_exact<T: Scalar>(isa: Isa) {
         ] {
             check(isa, Product, a, b);
             check(isa, SquaredDifference, a, b);
-            check(isa, Difference, a, b);
-            check(isa, LargestDifference, a, b);
+            check(isa, Difference(one()), a, b);
+            check(isa, LargestDifference(one()), a, b);
+            check(isa, Larger(one()), a, b);
             check(isa, Cube, a, b);
         }
     }
@@ -378,7 +381,7 @@ fn whole_tiles_are_exact<T: Scalar>(isa: Isa) {
                 let (x, y): (Vec<T>, Vec<T>) = (whole_rows(n, dim, 3), whole_rows(m, dim, 4));
                 check(isa, Product, &x, &y, dim, 0);
                 check(isa, SquaredDifference, &x, &y, dim, m / 2);
-                check(isa, LargestDifference, &x, &y, dim, m - 1);
+                check(isa, LargestDifference(one()), &x, &y, dim, m - 1);
             }
         }
     }
