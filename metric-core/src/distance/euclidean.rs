@@ -92,6 +92,9 @@ fn scaled_squares<T: Scalar>(a: &[T], b: &[T]) -> (f64, f64) {
             scale,
             differences().map(|d| (d / scale) * (d / scale)).sum(),
         )
+    } else if scale.is_finite() {
+        // Zero, or NaN, which the largest does not see.
+        (1.0, differences().sum())
     } else {
         (scale, 1.0)
     }
