@@ -5,12 +5,13 @@ use rayon::prelude::*;
 
 use crate::kernel::pages::zeros;
 use crate::rows::Rows;
-use crate::tile::{Blocks, chunks};
+use crate::tile::{Blocks, chunks, meet};
 use crate::{Distance, Element, Error, Form, Scalar, Similarity};
 
 /// Distances between every row of `x` `[n, dim]` and every row of `y` `[m, dim]`: `[n, m]`.
 ///
-/// The one function that stores the whole matrix; everything else walks it.
+/// The one function that stores the whole matrix; everything else walks it. If `x` and `y` are the same view and the
+/// distance is symmetric, half of the matrix is computed.
 ///
 /// # Errors
 ///
@@ -34,12 +35,12 @@ where
     E: Element,
     D: Distance<E::Acc> + ?Sized,
 {
-    let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
+    let (x, y) = Rows::checked_sides_for(distance, ("x", x), ("y", y))?;
     Ok(matrix(
         distance.form(),
         &|a, b| distance.distance(a, b),
         &x,
-        &y,
+        y.as_ref(),
     ))
 }
 
@@ -73,8 +74,8 @@ where
     E: Element,
     D: Distance<E::Acc> + ?Sized,
 {
-    let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
-    let expected = (x.len(), y.len());
+    let (x, y) = Rows::checked_sides_for(distance, ("x", x), ("y", y))?;
+    let expected = (x.len(), y.as_ref().unwrap_or(&x).len());
     if out.dim() != expected {
         return Err(Error::OutputShape {
             expected,
@@ -83,8 +84,8 @@ where
     }
     let pair = |a: &[E::Acc], b: &[E::Acc]| distance.distance(a, b);
     match out.as_slice_mut() {
-        Some(entries) => fill(distance.form(), &pair, (&x, &y), entries),
-        None => out.assign(&matrix(distance.form(), &pair, &x, &y)),
+        Some(entries) => fill(distance.form(), &pair, (&x, y.as_ref()), entries),
+        None => out.assign(&matrix(distance.form(), &pair, &x, y.as_ref())),
     }
     Ok(())
 }
@@ -105,29 +106,37 @@ where
 {
     let (x, y) = Rows::checked_pair(("x", x), ("y", y))?;
     let pair = |a: &[E::Acc], b: &[E::Acc]| similarity.similarity(a, b);
-    Ok(matrix(similarity.form(), &pair, &x, &y))
+    Ok(matrix(similarity.form(), &pair, &x, Some(&y)))
 }
 
 fn matrix<T: Scalar>(
     form: Form<'_, T>,
     pair: &(impl Fn(&[T], &[T]) -> T + Sync),
     x: &Rows<'_, T>,
-    y: &Rows<'_, T>,
+    y: Option<&Rows<'_, T>>,
 ) -> Array2<T> {
-    let (n, m) = (x.len(), y.len());
+    let (n, m) = (x.len(), y.unwrap_or(x).len());
     let mut out = zeros::<T>(n * m);
     fill(form, pair, (x, y), &mut out);
     Array2::from_shape_vec((n, m), out).expect("n rows of m values")
 }
 
+/// Half of a symmetric matrix, where `y` is `None`, is the other half.
 fn fill<T: Scalar>(
     form: Form<'_, T>,
     pair: &(impl Fn(&[T], &[T]) -> T + Sync),
-    (x, y): (&Rows<'_, T>, &Rows<'_, T>),
+    (x, y): (&Rows<'_, T>, Option<&Rows<'_, T>>),
     out: &mut [T],
 ) {
-    let m = y.len();
-    let blocks = Blocks::new(form, pair, x, Some(y));
+    let m = y.unwrap_or(x).len();
+    let blocks = Blocks::new(form, pair, x, y);
+    if y.is_none() {
+        let rows = out.chunks_exact_mut(m).collect();
+        meet(&blocks, rows, |row, _, first, distances| {
+            row[first..first + distances.len()].copy_from_slice(distances);
+        });
+        return;
+    }
     let rows = blocks.rows_at_a_time();
     out.par_chunks_mut(rows * m)
         .zip(chunks(0..x.len(), rows).collect::<Vec<_>>())

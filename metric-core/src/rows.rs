@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::element::Stored;
 use crate::kernel::scan;
 use crate::tile::chunks;
-use crate::{Distance, Element, Error, Scalar};
+use crate::{Distance, Element, Error, Law, Scalar};
 
 /// Numbers checked by one task.
 const CHUNK: usize = 1 << 16;
@@ -109,6 +109,25 @@ impl<'a, T: Scalar> Rows<'a, T> {
     {
         let x = Self::checked_for(distance, left, x)?;
         same_dim(x, Self::checked_for(distance, right, y)?)
+    }
+
+    /// As [`checked_pair_for`](Self::checked_pair_for), one side only where both are the same view and the distance
+    /// is symmetric.
+    pub(crate) fn checked_sides_for<E, D>(
+        distance: &D,
+        (left, x): (&'static str, ArrayView2<'a, E>),
+        (right, y): (&'static str, ArrayView2<'a, E>),
+    ) -> Result<(Self, Option<Self>), Error>
+    where
+        E: Element<Acc = T>,
+        D: Distance<T> + ?Sized,
+    {
+        let same = x.as_ptr() == y.as_ptr() && x.dim() == y.dim() && x.strides() == y.strides();
+        if same && distance.law() != Law::Asymmetric {
+            return Ok((Self::checked_for(distance, left, x)?, None));
+        }
+        let (x, y) = Self::checked_pair_for(distance, (left, x), (right, y))?;
+        Ok((x, Some(y)))
     }
 
     /// Rows of numbers that are known to be finite.

@@ -9,8 +9,8 @@
 use metric_core::retrieval::RetrievalMetric::{PrecisionAt1, RecallAt};
 use metric_core::retrieval::{class_spread, retrieval_scores, retrieval_scores_against};
 use metric_core::{
-    Distance, Error, Euclidean, InnerProduct, Mahalanobis, Minkowski, Relevance, knn, knn_self,
-    pairwise, pairwise_similarity,
+    Chebyshev, Distance, Error, Euclidean, InnerProduct, Mahalanobis, Minkowski, Relevance,
+    SquaredEuclidean, knn, knn_self, pairwise, pairwise_similarity,
 };
 use ndarray::{Array2, array};
 
@@ -61,6 +61,37 @@ fn data_that_do_not_fit_are_refused() {
         Err(Error::ZeroNeighbors)
     );
     assert_eq!(knn_self(&Euclidean, x.view(), 0), Err(Error::ZeroNeighbors));
+}
+
+#[test]
+fn of_all_broken_rows_of_a_base_the_first_is_named() {
+    let query = array![[1.0f32, 1.0]];
+    for bad in [f32::NAN, f32::INFINITY] {
+        for (first, others) in [(0, [1, 30]), (9, [10, 39]), (20, [21, 22])] {
+            // Equal to the query but for the broken entry.
+            let mut base = Array2::<f32>::ones((40, 2));
+            for row in others.into_iter().chain([first]) {
+                base[[row, row % 2]] = bad;
+            }
+            let refused = Err(Error::NonFinite {
+                what: "base",
+                row: first,
+                column: first % 2,
+            });
+            assert_eq!(knn(&Euclidean, query.view(), base.view(), 2), refused);
+            assert_eq!(
+                knn(&SquaredEuclidean, query.view(), base.view(), 2),
+                refused
+            );
+            assert_eq!(knn(&Chebyshev, query.view(), base.view(), 2), refused);
+        }
+    }
+    // Distances beyond the range are no fault of the rows.
+    let far = array![[f32::MAX, 0.0], [-f32::MAX, 0.0]];
+    let query = array![[f32::MAX, 1.0]];
+    let found = knn(&SquaredEuclidean, query.view(), far.view(), 2).unwrap();
+    assert_eq!(found.indices, array![[0, 1]]);
+    assert_eq!(found.distances, array![[1.0, f32::INFINITY]]);
 }
 
 #[test]

@@ -11,7 +11,8 @@ mod common;
 use common::bits;
 use common::cases::{Agreement, cases, ensure, everywhere, row_sets};
 use metric_core::{
-    CosineSimilarity, InnerProduct, Law, Scalar, Similarity, pairwise, pairwise_similarity,
+    CosineSimilarity, Distance, InnerProduct, Law, Scalar, Similarity, pairwise,
+    pairwise_similarity,
 };
 use ndarray::Array2;
 
@@ -211,6 +212,42 @@ fn tiles_are_not_pairs_in_disguise() {
         });
         assert_eq!(differs, case.agreement != Agreement::Bits, "{}", case.name);
     }
+}
+
+#[test]
+fn half_of_a_symmetric_matrix_is_the_whole_to_the_bit() {
+    for (n, dim) in [(1, 3), (193, 4), (390, 2)] {
+        for (set, rows) in row_sets::<f32>(n, dim, 5) {
+            for case in cases::<f32>(dim) {
+                let rows = case.domain.rows::<f32>(&rows);
+                let copy = rows.clone();
+                let half = pairwise(case.distance(), rows.view(), rows.view()).unwrap();
+                let whole = pairwise(case.distance(), rows.view(), copy.view()).unwrap();
+                assert!(
+                    bits(&half) == bits(&whole),
+                    "{} of {n} x {dim}, {set}",
+                    case.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_distance_without_symmetry_is_not_mirrored() {
+    struct Rise;
+    impl Distance<f32> for Rise {
+        fn distance(&self, a: &[f32], b: &[f32]) -> f32 {
+            (b[0] - a[0]).max(0.0)
+        }
+        fn law(&self) -> Law {
+            Law::Asymmetric
+        }
+    }
+    let rows = ndarray::array![[1.0f32], [3.0], [2.0]];
+    let got = pairwise(&Rise, rows.view(), rows.view()).unwrap();
+    let want = ndarray::array![[0.0, 2.0, 1.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]];
+    assert_eq!(got, want);
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) mod term;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod tile;
+pub(crate) mod transpose;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;
 

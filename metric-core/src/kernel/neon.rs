@@ -33,7 +33,7 @@ macro_rules! neon {
      $dup:ident, $dup_bits:ident, $ld1:ident, $ld1_bits:ident, $st1:ident, $add:ident, $sub:ident, $mul:ident,
      $div:ident, $fma:ident, $fms:ident, $abs:ident, $sqrt:ident, $cgt:ident, $clt:ident, $bsl:ident, $bic:ident,
      $addv:ident, $to_bits:ident, $from_bits:ident, $shr:ident, $shl:ident, $and:ident, $or:ident, $to_float:ident,
-     $to_whole:ident, $round:ident, $ext:ident, $first:ident) => {
+     $to_whole:ident, $round:ident, $ext:ident, $first:ident, $zip1:ident, $zip2:ident) => {
         impl Simd<$t> for Neon {
             type V = $v;
             const LANES: usize = $lanes;
@@ -77,6 +77,13 @@ macro_rules! neon {
                 let mask = unsafe { $addv($bic($ld1_bits(PLACES.as_ptr()), $cgt(a, b))) };
                 mask as u32
             }
+            #[inline(always)]
+            fn store_part(self, vector: $v, to: &mut [$t]) {
+                let mut whole: [$t; $lanes] = [0.0; $lanes];
+                self.store(vector, &mut whole);
+                let count = to.len().min($lanes);
+                to[..count].copy_from_slice(&whole[..count]);
+            }
             wrap! {
                 zero() -> $v = $dup(0.0);
                 splat(value: $t) -> $v = $dup(value);
@@ -107,6 +114,7 @@ macro_rules! neon {
                     $from_bits($shl::<$mantissa>($to_whole($add(n, $dup(bias)))))
                 };
                 round(a: $v) -> $v = $round(a);
+                zip(a: $v, b: $v) -> [$v; 2] = [$zip1(a, b), $zip2(a, b)];
             }
         }
     };
@@ -148,7 +156,9 @@ neon!(
     vcvtq_u32_f32,
     vrndnq_f32,
     vextq_f32,
-    vgetq_lane_f32
+    vgetq_lane_f32,
+    vzip1q_f32,
+    vzip2q_f32
 );
 neon!(
     f64,
@@ -186,5 +196,7 @@ neon!(
     vcvtq_u64_f64,
     vrndnq_f64,
     vextq_f64,
-    vgetq_lane_f64
+    vgetq_lane_f64,
+    vzip1q_f64,
+    vzip2q_f64
 );

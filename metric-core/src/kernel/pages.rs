@@ -10,17 +10,19 @@ pub(crate) fn zeros<T: Copy + Default>(count: usize) -> Vec<T> {
 #[cfg(all(target_os = "linux", not(miri)))]
 fn prefer_large<T>(values: &mut [T]) {
     const LARGE: usize = 2 << 20;
+    const SMALL: usize = 4 << 10;
     let bytes = size_of_val(values);
-    let start = values.as_mut_ptr().cast::<u8>();
-    let skip = start.align_offset(LARGE);
-    if bytes < skip.saturating_add(LARGE) {
+    if bytes < LARGE {
         return;
     }
-    // SAFETY: `skip` is within the slice.
-    let start = unsafe { start.add(skip) };
-    let length = (bytes - skip) / LARGE * LARGE;
-    // SAFETY: the range lies inside the slice, and this advice changes no contents. Failing is harmless.
-    let _ = unsafe { libc::madvise(start.cast(), length, libc::MADV_HUGEPAGE) };
+    // From the page that holds the first byte: the system puts large allocations at the start of a large page, and the
+    // allocator a few bytes behind it.
+    let start = values.as_mut_ptr().cast::<u8>();
+    let before = start.addr() % SMALL;
+    let start = start.wrapping_sub(before);
+    // SAFETY: every page of the range holds bytes of the slice or is next to them in the same page; this advice changes
+    // no contents, and failing is harmless.
+    let _ = unsafe { libc::madvise(start.cast(), before + bytes, libc::MADV_HUGEPAGE) };
 }
 
 #[cfg(any(not(target_os = "linux"), miri))]

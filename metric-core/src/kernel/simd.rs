@@ -24,6 +24,10 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     fn load_part(self, from: &[T]) -> Self::V;
     /// Into the first `LANES` places of a slice, which must have as many.
     fn store(self, vector: Self::V, to: &mut [T]);
+    /// Into all places of a slice, at most `LANES`.
+    fn store_part(self, vector: Self::V, to: &mut [T]);
+    /// `a₀ b₀ a₁ b₁ …`, in two vectors.
+    fn zip(self, a: Self::V, b: Self::V) -> [Self::V; 2];
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a + b` by the units that multiply, where others are busy: `one` must be 1, unknown to the compiler.
     #[inline(always)]
@@ -124,6 +128,19 @@ macro_rules! portable {
             #[inline(always)]
             fn store(self, vector: Self::V, to: &mut [$t]) {
                 to[..$lanes].copy_from_slice(&vector);
+            }
+            #[inline(always)]
+            fn store_part(self, vector: Self::V, to: &mut [$t]) {
+                let count = to.len().min($lanes);
+                to[..count].copy_from_slice(&vector[..count]);
+            }
+            #[inline(always)]
+            fn zip(self, a: Self::V, b: Self::V) -> [Self::V; 2] {
+                let at = |i: usize| if i % 2 == 0 { a[i / 2] } else { b[i / 2] };
+                [
+                    std::array::from_fn(at),
+                    std::array::from_fn(|i| at($lanes + i)),
+                ]
             }
             #[inline(always)]
             fn add(self, a: Self::V, b: Self::V) -> Self::V {

@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::pages::zeros;
 use super::simd::{Kernel, Simd};
 use super::term::Term;
+use super::transpose::transpose;
 use super::{Isa, Lanes};
 
 /// Rows packed for the inner loop: groups of `width` rows, coordinate by coordinate, filled up with zero rows.
@@ -21,7 +22,7 @@ pub(crate) struct Packed<T> {
     rows: usize,
 }
 
-impl<T: Copy + Default> Packed<T> {
+impl<T: Lanes + Copy + Default> Packed<T> {
     pub(crate) fn new(width: usize, dim: usize) -> Self {
         Self {
             data: Vec::new(),
@@ -40,12 +41,19 @@ impl<T: Copy + Default> Packed<T> {
             self.data = zeros(filled);
         }
         self.data.truncate(filled);
+        let isa = Isa::best();
         for (group, rows) in self
             .data
             .chunks_exact_mut(width * dim)
             .zip(rows.chunks(width * dim))
         {
-            pack(group, rows, width, dim);
+            let count = rows.len() / dim;
+            transpose(isa, (rows, dim), (count, dim), (group, width));
+            if count < width {
+                for filling in group.chunks_exact_mut(width) {
+                    filling[count..].fill(T::default());
+                }
+            }
         }
     }
 
@@ -59,23 +67,6 @@ impl<T: Copy + Default> Packed<T> {
         starts
             .zip(data)
             .map(move |(first, group)| (first, width.min(end - first), group))
-    }
-}
-
-/// Transposes up to `width` rows of a slice into a group.
-pub(crate) fn pack<T: Copy + Default>(group: &mut [T], rows: &[T], width: usize, dim: usize) {
-    const BLOCK: usize = 16;
-    let count = rows.len() / dim;
-    for first in (0..dim).step_by(BLOCK) {
-        let block = first..dim.min(first + BLOCK);
-        for (r, row) in rows.chunks_exact(dim).enumerate() {
-            for (k, &value) in block.clone().zip(&row[block.clone()]) {
-                group[k * width + r] = value;
-            }
-        }
-        for k in block {
-            group[k * width + count..(k + 1) * width].fill(T::default());
-        }
     }
 }
 

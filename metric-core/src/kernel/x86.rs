@@ -100,12 +100,35 @@ macro_rules! fold {
     }};
 }
 
+macro_rules! zip_16 {
+    ($a:ident, $b:ident) => {{
+        let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        [
+            _mm512_permutex2var_ps($a, low, $b),
+            _mm512_permutex2var_ps($a, high, $b),
+        ]
+    }};
+}
+
+macro_rules! zip_8 {
+    ($a:ident, $b:ident) => {{
+        let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+        let high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+        [
+            _mm512_permutex2var_pd($a, low, $b),
+            _mm512_permutex2var_pd($a, high, $b),
+        ]
+    }};
+}
+
 macro_rules! avx512 {
     ($t:tt, $v:ty, $lanes:tt, $mask:ty,
-     $splat:ident, $loadu:ident, $maskz_loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident,
+     $splat:ident, $loadu:ident, $maskz_loadu:ident, $storeu:ident,
+     $mask_storeu:ident, $add:ident, $sub:ident, $mul:ident,
      $div:ident, $fmadd:ident, $fmsub:ident, $fnmadd:ident, $abs:ident, $sqrt:ident, $max:ident, $min:ident,
      $range:ident, $cmp:ident,
-     $getexp:ident, $getmant:ident, $scalef:ident, $round:ident) => {
+     $getexp:ident, $getmant:ident, $scalef:ident, $round:ident, $zip:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
             const LANES: usize = $lanes;
@@ -133,6 +156,12 @@ macro_rules! avx512 {
                 // SAFETY: the slice has room for a whole vector, and `self` proves the instruction set.
                 unsafe { $storeu(to.as_mut_ptr(), vector) }
             }
+            #[inline(always)]
+            fn store_part(self, vector: $v, to: &mut [$t]) {
+                let count = to.len().min($lanes);
+                // SAFETY: the mask leaves out what lies beyond the slice, and `self` proves the instruction set.
+                unsafe { $mask_storeu(to.as_mut_ptr(), ((1u32 << count) - 1) as $mask, vector) }
+            }
             wrap! {
                 zero() -> $v = $splat(0.0);
                 splat(value: $t) -> $v = $splat(value);
@@ -155,6 +184,7 @@ macro_rules! avx512 {
                     ($getexp(a), $getmant::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(a));
                 exp2_whole(n: $v) -> $v = $scalef($splat(1.0), n);
                 round(a: $v) -> $v = $round::<0>(a);
+                zip(a: $v, b: $v) -> [$v; 2] = $zip!(a, b);
             }
         }
     };
@@ -169,6 +199,7 @@ avx512!(
     _mm512_loadu_ps,
     _mm512_maskz_loadu_ps,
     _mm512_storeu_ps,
+    _mm512_mask_storeu_ps,
     _mm512_add_ps,
     _mm512_sub_ps,
     _mm512_mul_ps,
@@ -185,7 +216,8 @@ avx512!(
     _mm512_getexp_ps,
     _mm512_getmant_ps,
     _mm512_scalef_ps,
-    _mm512_roundscale_ps
+    _mm512_roundscale_ps,
+    zip_16
 );
 avx512!(
     f64,
@@ -196,6 +228,7 @@ avx512!(
     _mm512_loadu_pd,
     _mm512_maskz_loadu_pd,
     _mm512_storeu_pd,
+    _mm512_mask_storeu_pd,
     _mm512_add_pd,
     _mm512_sub_pd,
     _mm512_mul_pd,
@@ -212,14 +245,15 @@ avx512!(
     _mm512_getexp_pd,
     _mm512_getmant_pd,
     _mm512_scalef_pd,
-    _mm512_roundscale_pd
+    _mm512_roundscale_pd,
+    zip_8
 );
 
 macro_rules! avx2 {
     ($t:tt, $v:ty, $lanes:tt, $mantissa:literal, $magic:expr,
      $splat:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $fmadd:ident,
      $fnmadd:ident, $andnot:ident, $and:ident, $or:ident, $sqrt:ident, $max:ident, $min:ident, $cmp:ident, $movemask:ident, $round:ident,
-     $to_int:ident, $from_int:ident, $shr:ident, $shl:ident) => {
+     $to_int:ident, $from_int:ident, $shr:ident, $shl:ident, $unpacklo:ident, $unpackhi:ident, $halves:ident) => {
         impl Simd<$t> for Avx2 {
             type V = $v;
             const LANES: usize = $lanes;
@@ -247,6 +281,13 @@ macro_rules! avx2 {
                 assert!(to.len() >= $lanes);
                 // SAFETY: the slice has room for a whole vector, and `self` proves the instruction set.
                 unsafe { $storeu(to.as_mut_ptr(), vector) }
+            }
+            #[inline(always)]
+            fn store_part(self, vector: $v, to: &mut [$t]) {
+                let mut whole: [$t; $lanes] = [0.0; $lanes];
+                self.store(vector, &mut whole);
+                let count = to.len().min($lanes);
+                to[..count].copy_from_slice(&whole[..count]);
             }
             wrap! {
                 zero() -> $v = $splat(0.0);
@@ -277,6 +318,10 @@ macro_rules! avx2 {
                     let one: $t = 1.0;
                     let bias = (one.to_bits() >> $mantissa) as $t;
                     $from_int($shl::<$mantissa>($to_int($add(n, $splat($magic + bias)))))
+                };
+                zip(a: $v, b: $v) -> [$v; 2] = {
+                    let (low, high) = ($unpacklo(a, b), $unpackhi(a, b));
+                    [$halves::<0x20>(low, high), $halves::<0x31>(low, high)]
                 };
                 round(a: $v) -> $v = $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
             }
@@ -311,7 +356,10 @@ avx2!(
     _mm256_castps_si256,
     _mm256_castsi256_ps,
     _mm256_srli_epi32,
-    _mm256_slli_epi32
+    _mm256_slli_epi32,
+    _mm256_unpacklo_ps,
+    _mm256_unpackhi_ps,
+    _mm256_permute2f128_ps
 );
 avx2!(
     f64,
@@ -340,5 +388,8 @@ avx2!(
     _mm256_castpd_si256,
     _mm256_castsi256_pd,
     _mm256_srli_epi64,
-    _mm256_slli_epi64
+    _mm256_slli_epi64,
+    _mm256_unpacklo_pd,
+    _mm256_unpackhi_pd,
+    _mm256_permute2f128_pd
 );

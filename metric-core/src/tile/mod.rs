@@ -15,7 +15,7 @@ use std::ops::Range;
 
 pub(crate) use blocks::Blocks;
 pub use program::{RowProgram, walk, walk_self};
-pub(crate) use program::{walk_half, walk_rows};
+pub(crate) use program::{meet, walk_half, walk_rows};
 pub use scatter::{Scattered, scatter};
 
 /// Consecutive ranges of at most `size` that cover `range`.

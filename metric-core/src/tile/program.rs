@@ -7,13 +7,15 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::{Blocks, chunks};
+use crate::kernel::Isa;
+use crate::kernel::transpose::transpose;
 use crate::rows::Rows;
 use crate::{Distance, Element, Error, Law, Scalar};
 
 /// Columns of a tile.
 const TILE: usize = 512;
-/// Rows and columns of a tile where both are the same set.
-const SQUARE: usize = 256;
+/// Rows and columns of a tile where both are the same set: whole strips and panels of all kernels.
+const SQUARE: usize = 192;
 
 /// What to do with the distances of each row, which come tile by tile; run it with [`walk`] or [`walk_self`].
 ///
@@ -153,8 +155,7 @@ where
         .collect()
 }
 
-/// Every unordered pair of blocks once. In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block
-/// is in one pair of a step, so that the pairs of a step run in parallel and a block meets the others in a fixed order.
+/// As [`walk_self`].
 pub(crate) fn walk_half<T, D, P>(distance: &D, x: &Rows<'_, T>, program: &P) -> Vec<P::Output>
 where
     T: Scalar,
@@ -163,18 +164,39 @@ where
 {
     let pair = |a: &[T], b: &[T]| distance.distance(a, b);
     let blocks = Blocks::new(distance.form(), &pair, x, None);
-    let ranges: Vec<Range<usize>> = chunks(0..x.len(), SQUARE).collect();
-    let states: Vec<Mutex<Vec<P::State>>> = ranges
-        .iter()
-        .map(|rows| Mutex::new(rows.clone().map(|row| program.start(row)).collect()))
-        .collect();
+    let states = (0..x.len()).map(|row| program.start(row)).collect();
+    meet(&blocks, states, |state, row, first, distances| {
+        program.see(state, row, first, distances);
+    })
+    .into_iter()
+    .enumerate()
+    .map(|(row, state)| program.finish(row, state))
+    .collect()
+}
+
+/// Every unordered pair of blocks once, seen from both sides, with a state for each row. In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block
+/// is in one pair of a step, so that the pairs of a step run in parallel and a block meets the others in a fixed order.
+pub(crate) fn meet<T, V, S>(
+    blocks: &Blocks<'_, T, V>,
+    mut states: Vec<S>,
+    see: impl Fn(&mut S, usize, usize, &[T]) + Sync,
+) -> Vec<S>
+where
+    T: Scalar,
+    V: Fn(&[T], &[T]) -> T + Sync + ?Sized,
+    S: Send,
+{
+    let ranges: Vec<Range<usize>> = chunks(0..states.len(), SQUARE).collect();
+    let parts: Vec<Mutex<&mut [S]>> = states.chunks_mut(SQUARE).map(Mutex::new).collect();
     let show = |block: usize, columns: &Range<usize>, values: &[T]| {
-        let mut states = states[block].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = parts[block].lock().unwrap_or_else(PoisonError::into_inner);
         let rows = ranges[block].clone();
         for ((row, state), values) in rows.zip(states.iter_mut()).zip(values.chunks(SQUARE)) {
-            program.see(state, row, columns.start, &values[..columns.len()]);
+            see(state, row, columns.start, &values[..columns.len()]);
         }
     };
+    let tile = || vec![T::ZERO; SQUARE * SQUARE];
+    let isa = Isa::best();
     let count = ranges.len();
     for step in 0..count {
         (0..count)
@@ -183,37 +205,20 @@ where
             .collect::<Vec<_>>()
             .into_par_iter()
             .for_each_init(
-                || (blocks.scratch(), vec![T::ZERO; SQUARE * SQUARE], Vec::new()),
+                || (blocks.scratch(), tile(), tile()),
                 |(scratch, tile, transposed), (i, j)| {
                     let (rows, columns) = (ranges[i].clone(), ranges[j].clone());
                     blocks.pack(scratch, rows.clone());
                     blocks.block(scratch, rows.clone(), columns.clone(), tile, SQUARE);
                     show(i, &columns, tile);
                     if i != j {
-                        transpose(tile, transposed);
+                        let square = (rows.len(), columns.len());
+                        transpose(isa, (tile, SQUARE), square, (transposed, SQUARE));
                         show(j, &rows, transposed);
                     }
                 },
             );
     }
+    drop(parts);
     states
-        .into_iter()
-        .flat_map(|states| states.into_inner().unwrap_or_else(PoisonError::into_inner))
-        .enumerate()
-        .map(|(row, state)| program.finish(row, state))
-        .collect()
-}
-
-fn transpose<T: Scalar>(tile: &[T], out: &mut Vec<T>) {
-    const STEP: usize = 16;
-    out.resize(SQUARE * SQUARE, T::ZERO);
-    for rows in chunks(0..SQUARE, STEP) {
-        for columns in chunks(0..SQUARE, STEP) {
-            for row in rows.clone() {
-                for column in columns.clone() {
-                    out[column * SQUARE + row] = tile[row * SQUARE + column];
-                }
-            }
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod power;
 mod scan;
 mod simd;
 mod terms;
+mod transpose;
 
 use std::cell::Cell;
 

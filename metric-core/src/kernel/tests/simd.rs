@@ -53,6 +53,17 @@ macro_rules! properties {
                     check("splat", simd.splat(a[1]), &|_| a[1]);
                     check("add", simd.add(va, vb), &|i| a[i] + b[i]);
                     check("sub", simd.sub(va, vb), &|i| a[i] - b[i]);
+                    let unknown: S::V = simd.splat(one());
+                    check("add_beside", simd.add_beside(va, unknown, vb), &|i| a[i] + b[i]);
+                    check("sub_beside", simd.sub_beside(va, unknown, vb), &|i| a[i] - b[i]);
+                    let [low, high] = simd.zip(va, vb);
+                    let zipped = |i: usize| if i % 2 == 0 { a[i / 2] } else { b[i / 2] };
+                    check("zip", low, &zipped);
+                    check("zip", high, &|i| zipped(S::LANES + i));
+                    if !a.iter().chain(b).any(|x| x.is_nan()) {
+                        let larger = simd.max_abs(simd.abs(va), vb);
+                        check("max_abs", larger, &|i| a[i].abs().max(b[i].abs()));
+                    }
                     check("mul", simd.mul(va, vb), &|i| a[i] * b[i]);
                     check("div", simd.div(va, vb), &|i| a[i] / b[i]);
                     check("abs", simd.abs(va), &|i| a[i].abs());
@@ -105,6 +116,13 @@ macro_rules! properties {
                         for (i, got) in got.into_iter().enumerate() {
                             let wanted = if i < count { self.0[i] } else { 0.0 };
                             assert!(same(got, wanted), "lane {i} of {count} is {got}");
+                        }
+                        let mut out = [-77.0; ROOM];
+                        simd.store_part(simd.load(self.0), &mut out[..count]);
+                        for (i, &got) in out.iter().enumerate() {
+                            let written = i < count.min(S::LANES);
+                            let wanted = if written { self.0[i] } else { -77.0 };
+                            assert!(same(got, wanted), "place {i} of {count} holds {got}");
                         }
                     }
                 }

@@ -6,7 +6,8 @@ use super::{cases, mixed, on_every_isa, small_whole};
 use crate::Scalar;
 use crate::kernel::pair::pair;
 use crate::kernel::term::{
-    Cube, Difference, Larger, LargestDifference, Power, Product, Ratio, SquaredDifference, Term, one,
+    Cube, Difference, Larger, LargestDifference, Power, Product, Ratio, SquaredDifference, Term,
+    one,
 };
 use crate::kernel::tile::{At, Packed, Sink, sweep_on, widths};
 use crate::kernel::{Isa, Kernel, Simd};
