@@ -37,10 +37,14 @@ def cases(quick):
     for variant in ["lloyd", "hamerly"]:
         yield "kmeans", {"n": 100_000, "dim": 128, "k": 256, "params": {"iterations": "10", "variant": variant}}
     yield "kmeans++", {"n": 100_000, "dim": 128, "k": 256}
+    for model in ["conv4", "mlp"]:
+        yield f"train_step:{model}", {"n": 128, "dim": 1}
 
 
 def size(case):
     text = f"{case['n']:,} x {case['dim']}"
+    if case["op"].startswith("train_step"):
+        text = f"batch {case['n']}"
     if case["op"].startswith("pairwise"):
         text = f"{case['n']:,} x {case['n']:,} x {case['dim']}"
     if case["op"].startswith(("knn", "index")):
@@ -116,8 +120,8 @@ class Servers:
 
 
 def ours(program, case, threads):
-    """One counted repetition in a process of its own; None if the program does not have the operation."""
-    command = [program, "speed", "--json", "--repeat", "1", "--op", case["op"], "--threads", str(threads)]
+    """The median of three repetitions in a process of its own (the others stay warm from round to round); None if the program does not have the operation."""
+    command = [program, "speed", "--json", "--repeat", "3", "--op", case["op"], "--threads", str(threads)]
     for key in ["n", "dim", "k", "queries"]:
         if key in case:
             command += [f"--{key}", str(case[key])]

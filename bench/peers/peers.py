@@ -278,6 +278,50 @@ def k_means_start(x, k):
     }
 
 
+# Training steps.
+
+
+def train_step(name, n):
+    """Forward, backward and one step of Adam with a softmax loss over 10 classes."""
+    if not torch:
+        return {}
+    nn = torch.nn
+
+    def block(inputs, outputs, pool=True):
+        layers = [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        return layers + ([nn.MaxPool2d(2)] if pool else [])
+
+    def model():
+        torch.manual_seed(1)
+        if name == "conv4":
+            blocks = block(1, 64) + block(64, 64) + block(64, 64) + block(64, 128, pool=False)
+            return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(128 * 9, 128), nn.Linear(128, 10)), (n, 1, 28, 28)
+        hidden = [nn.Linear(784, 512, bias=False), nn.BatchNorm1d(512), nn.ReLU(inplace=True)]
+        return nn.Sequential(*hidden, nn.Linear(512, 128), nn.Linear(128, 10)), (n, 784)
+
+    def way(layout):
+        net, shape = model()
+        x = torch.from_numpy(rows(n, int(np.prod(shape[1:])), 1)).view(shape)
+        if layout and x.dim() == 4:
+            net, x = net.to(memory_format=layout), x.contiguous(memory_format=layout)
+        labels = torch.arange(n) % 10
+        adam = torch.optim.Adam(net.parameters())
+
+        def step():
+            with torch.enable_grad():
+                loss = nn.functional.cross_entropy(net(x), labels)
+                adam.zero_grad(set_to_none=True)
+                loss.backward()
+            adam.step()
+
+        return step
+
+    ways = {"torch": way(None)}
+    if name != "mlp":
+        ways["torch, channels last"] = way(torch.channels_last)
+    return ways
+
+
 # Requests.
 
 
@@ -293,6 +337,8 @@ def ways_of(case):
         return neighbours(name, rows(n, dim, 2), rows(queries, dim, 1) if queries else None, case["k"])
     if kind == "kmeans":
         return k_means(rows(n, dim, 1), case["k"], int(params.get("iterations", 10)))
+    if kind == "train_step":
+        return train_step(name, n)
     if kind == "kmeans++":
         return k_means_start(rows(n, dim, 1), case["k"])
     return {}

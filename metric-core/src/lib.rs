@@ -50,6 +50,8 @@ pub mod retrieval;
 mod rows;
 mod scalar;
 mod search;
+#[doc(hidden)]
+pub mod simd;
 mod tile;
 
 pub use distance::{

@@ -3,8 +3,9 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+
+use super::fast::{After, conv_block};
 
 /// Channels of the four convolutions.
 const CHANNELS: [usize; 4] = [64, 64, 64, 128];
@@ -95,10 +96,10 @@ impl Block {
     }
 
     fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
-        let maps = relu(self.norm.forward(self.conv.forward(maps)));
-        match &self.pool {
-            Some(pool) => pool.forward(maps),
-            None => maps,
-        }
+        let after = After {
+            relu: true,
+            pool: self.pool.is_some(),
+        };
+        conv_block(&self.conv, &self.norm, after, maps)
     }
 }

@@ -1,6 +1,7 @@
 //! Encoders: what turns an image or a feature row into an embedding.
 
 mod conv_net;
+pub mod fast;
 mod mlp;
 
 use burn::config::Config;

@@ -62,7 +62,7 @@ pub(super) fn labels(settings: &Settings) -> Vec<u32> {
 }
 
 /// Standard normal numbers, two at a time (Box and Muller, *A Note on the Generation of Random Normal Deviates*, 1958).
-fn normal(shape: (usize, usize), random: &mut impl Rng) -> Array2<f32> {
+pub(super) fn normal(shape: (usize, usize), random: &mut impl Rng) -> Array2<f32> {
     let mut second = None;
     Array2::from_shape_simple_fn(shape, || {
         second.take().unwrap_or_else(|| {

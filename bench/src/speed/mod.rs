@@ -20,6 +20,7 @@ mod neighbours;
 mod pairs;
 mod report;
 mod settings;
+mod train_steps;
 
 pub use error::SpeedError;
 pub use laws::{Laws, laws};
@@ -79,6 +80,7 @@ fn ops() -> Vec<Op> {
     ops.extend(losses::ops());
     ops.extend(miners::ops());
     ops.extend(evaluation::ops());
+    ops.extend(train_steps::ops());
     ops
 }
 

@@ -30,7 +30,9 @@ pub(crate) mod x86;
 
 use std::sync::OnceLock;
 
-pub(crate) use simd::{Kernel, Portable, Simd};
+pub(crate) use simd::Portable;
+pub use simd::{Kernel, Simd};
+pub use term::Term;
 
 /// An instruction set that this machine has.
 #[derive(Clone, Copy, Debug)]

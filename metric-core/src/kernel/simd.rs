@@ -6,7 +6,7 @@ use super::term::Term;
 ///
 /// Kernels are written once against this trait, in safe code, and compiled for each instruction set by
 /// [`Isa::run`](super::Isa::run). Every method must be inlined to become the instruction it names.
-pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
+pub trait Simd<T>: Copy + Send + Sync + 'static {
     /// A vector.
     type V: Copy;
     /// Numbers in a vector.
@@ -14,7 +14,9 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     /// Rows of a register tile, of two vectors each: 12, 6 or 4.
     const ROWS: usize;
 
+    /// Zeros.
     fn zero(self) -> Self::V;
+    /// A number in every lane.
     fn splat(self, value: T) -> Self::V;
     /// Joins the lanes of a vector pairwise, in a fixed order.
     fn fold<F: Term<T>>(self, vector: Self::V, term: F) -> T;
@@ -28,6 +30,7 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     fn store_part(self, vector: Self::V, to: &mut [T]);
     /// `a₀ b₀ a₁ b₁ …`, in two vectors.
     fn zip(self, a: Self::V, b: Self::V) -> [Self::V; 2];
+    /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a + b` by the units that multiply, where others are busy: `one` must be 1, unknown to the compiler.
     #[inline(always)]
@@ -44,14 +47,19 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     fn max_abs(self, a: Self::V, b: Self::V) -> Self::V {
         self.max(a, self.abs(b))
     }
+    /// `a − b`.
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a b`.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`.
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`, rounded once where the machine can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c − a b`, rounded once where the machine can.
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `|a|`.
     fn abs(self, a: Self::V) -> Self::V;
+    /// `√a`.
     fn sqrt(self, a: Self::V) -> Self::V;
     /// `a` where `a > b`, else `b`.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
@@ -68,8 +76,10 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
 }
 
 /// Work that is compiled once for each instruction set. `run` must be `#[inline(always)]`.
-pub(crate) trait Kernel<T> {
+pub trait Kernel<T> {
+    /// What it gives.
     type Output;
+    /// Does it with the vectors of an instruction set.
     fn run<S: Simd<T>>(self, simd: S) -> Self::Output;
 }
 

@@ -7,9 +7,11 @@ use crate::Scalar;
 /// A step over one coordinate of many pairs, and how two running results become one.
 ///
 /// A step must give the same bits with its sides exchanged; then so does every distance built on it.
-pub(crate) trait Term<T>: Copy + Send + Sync {
+pub trait Term<T>: Copy + Send + Sync {
+    /// The running result with one more coordinate.
     fn step<S: Simd<T>>(self, simd: S, sum: S::V, a: S::V, b: S::V) -> S::V;
 
+    /// Two running results in one.
     #[inline(always)]
     fn join<S: Simd<T>>(self, simd: S, a: S::V, b: S::V) -> S::V {
         simd.add(a, b)

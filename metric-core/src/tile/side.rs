@@ -289,9 +289,11 @@ fn owned<T: Clone>(rows: Cow<'_, [T]>) -> Option<Vec<T>> {
 fn linear_image<T: Scalar>(linear: &dyn Linear<T>, rows: &[T], from: usize) -> Vec<T> {
     let to = linear.dim();
     let mut mapped = zeros(rows.len() / from * to);
+    // Every task makes the map's factor in its own type.
+    let many = (rows.len() / from).div_ceil(8).clamp(ROWS, 8 * ROWS);
     mapped
-        .par_chunks_mut(ROWS * to)
-        .zip(rows.par_chunks(ROWS * from))
+        .par_chunks_mut(many * to)
+        .zip(rows.par_chunks(many * from))
         .for_each(|(mapped, rows)| {
             let n = rows.len() / from;
             let rows = ArrayView2::from_shape((n, from), rows).expect("whole rows");

@@ -1,0 +1,283 @@
+//! A convolution with batch norm, and ReLU and max pooling after it, as one operation of the CPU backend with gradients
+//! of its own.
+//!
+//! Tensors are channels first for the outside and channels last in memory, so that blocks in a row need no copies.
+
+mod conv;
+mod flex;
+mod norm;
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, AutodiffBackend, Backend, Dispatch, DispatchDevice, backend_extension,
+};
+use burn::nn::conv::Conv2d;
+use burn::nn::pool::MaxPool2dConfig;
+use burn::nn::{BatchNorm, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::{DType, Device, Tensor};
+
+/// What a block does.
+#[derive(Debug, Clone, Copy)]
+pub struct Block {
+    stride: [usize; 2],
+    padding: [usize; 2],
+    epsilon: f64,
+    after: After,
+    /// Whether the gradient of the images is wanted.
+    input_gradient: bool,
+}
+
+/// The operations behind [`conv_block`].
+#[backend_extension(Flex, Autodiff)]
+pub trait BlockOps: Backend {
+    /// With the statistics given.
+    fn block(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        block: Block,
+    ) -> FloatTensor<Self>;
+
+    /// With the statistics of the batch: the result, the convolution's, means and variances.
+    fn block_train(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        block: Block,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    );
+
+    /// The gradients of `x` (of no image if it is not wanted), `weight`, `gamma` and `beta`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that the gradients depend on"
+    )]
+    fn block_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        map: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        block: Block,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    );
+}
+
+#[derive(Debug)]
+struct TrainedBlock;
+
+/// What a block keeps: the nodes of its inputs, and the map, means and variances it made.
+type Kept<B> = ([NodeId; 4], [FloatTensor<B>; 3], Block);
+
+impl<B: Backend + BlockOps> Backward<B, 4> for TrainedBlock {
+    type State = Kept<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let (nodes, [map, mean, variance], block) = ops.state;
+        let [x, weight, gamma, beta] =
+            nodes.map(|node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node));
+        let block = Block {
+            input_gradient: ops.parents[0].is_some(),
+            ..block
+        };
+        let (x, weight, gamma, beta) =
+            B::block_backward(x, weight, gamma, beta, map, mean, variance, gradient, block);
+        for (node, gradient) in ops.parents.into_iter().zip([x, weight, gamma, beta]) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+impl<B: Backend + BlockOps, C: CheckpointStrategy> BlockOps for Autodiff<B, C> {
+    fn block(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        block: Block,
+    ) -> FloatTensor<Self> {
+        let [x, weight, gamma, beta, mean, variance] = [x, weight, gamma, beta, mean, variance]
+            .map(|tensor| {
+                assert!(!tensor.is_tracked(), "no gradients with given statistics");
+                tensor.into_primitive()
+            });
+        Self::from_inner(B::block(x, weight, gamma, beta, mean, variance, block))
+    }
+
+    fn block_train(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        block: Block,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        let parents = [x.node(), weight.node(), gamma.node(), beta.node()];
+        let prepared = TrainedBlock
+            .prepare::<C>(parents)
+            .compute_bound()
+            .stateful();
+        match prepared {
+            OpsKind::Tracked(mut prep) => {
+                let inputs = [x, weight, gamma, beta];
+                let nodes = [0, 1, 2, 3].map(|i| prep.checkpoint(&inputs[i]));
+                let [x, weight, gamma, beta] = inputs.map(|tensor| tensor.into_primitive());
+                let (out, map, mean, variance) = B::block_train(x, weight, gamma, beta, block);
+                let kept = [map.clone(), mean.clone(), variance.clone()];
+                let out = prep.finish((nodes, kept, block), out);
+                let [map, mean, variance] = [map, mean, variance].map(Self::from_inner);
+                (out, map, mean, variance)
+            }
+            OpsKind::UnTracked(prep) => {
+                let [x, weight, gamma, beta] =
+                    [x, weight, gamma, beta].map(|tensor| tensor.into_primitive());
+                let (out, map, mean, variance) = B::block_train(x, weight, gamma, beta, block);
+                let [map, mean, variance] = [map, mean, variance].map(Self::from_inner);
+                (prep.finish(out), map, mean, variance)
+            }
+        }
+    }
+
+    fn block_backward(
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: Block,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        unreachable!("gradients of gradients are not defined")
+    }
+}
+
+/// What follows the batch norm of a [`conv_block`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    /// ReLU.
+    pub relu: bool,
+    /// 2 x 2 max pooling with stride 2; an odd last row or column is left out.
+    pub pool: bool,
+}
+
+/// Max pooling, ReLU, batch norm and convolution of images `[n, channels, height, width]`, each with the meaning and
+/// the state of Burn's layer.
+///
+/// On the CPU backend one operation does all of it (`f32`, one group, no dilation, no bias, equal padding on both sides
+/// below the kernel's size); anything else is left to Burn's layers.
+pub fn conv_block(conv: &Conv2d, norm: &BatchNorm, after: After, images: Tensor<4>) -> Tensor<4> {
+    let device = images.device();
+    let trains = device.is_autodiff() && norm.training.is_enabled();
+    let block = fast_block(conv, norm, after, &images).filter(|_| trains || !device.is_autodiff());
+    let Some(block) = block else {
+        return by_layers(conv, norm, after, images);
+    };
+    let [x, weight] = [images, conv.weight.val()].map(Tensor::into_dispatch);
+    let [gamma, beta] = [norm.gamma.val(), norm.beta.val()].map(Tensor::into_dispatch);
+    if !trains {
+        let [mean, variance] = [&norm.running_mean, &norm.running_var]
+            .map(|state| state.value().to_device(&device).into_dispatch());
+        return Tensor::from_dispatch(<Dispatch as BlockOps>::block(
+            x, weight, gamma, beta, mean, variance, block,
+        ));
+    }
+    let (out, _, mean, variance) =
+        <Dispatch as BlockOps>::block_train(x, weight, gamma, beta, block);
+    for (state, batch) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
+        let old = state.value_sync().to_device(&device);
+        let batch = Tensor::<1>::from_dispatch(batch).detach();
+        let new = old.mul_scalar(1.0 - norm.momentum) + batch.mul_scalar(norm.momentum);
+        state.update(new.detach());
+    }
+    Tensor::from_dispatch(out)
+}
+
+fn by_layers(conv: &Conv2d, norm: &BatchNorm, after: After, images: Tensor<4>) -> Tensor<4> {
+    let mut maps = norm.forward(conv.forward(images));
+    if after.relu {
+        maps = relu(maps);
+    }
+    if after.pool {
+        let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
+        maps = pool.forward(maps);
+    }
+    maps
+}
+
+/// The block, if the operation can do it.
+fn fast_block(conv: &Conv2d, norm: &BatchNorm, after: After, images: &Tensor<4>) -> Option<Block> {
+    let device: Device = images.device().without_autodiff();
+    if !matches!(device.as_dispatch(), DispatchDevice::Flex(_)) || images.dtype() != DType::F32 {
+        return None;
+    }
+    let padding = match conv.padding {
+        PaddingConfig2d::Valid => [0, 0],
+        PaddingConfig2d::Explicit(top, left, bottom, right) if top == bottom && left == right => {
+            [top, left]
+        }
+        _ => return None,
+    };
+    let plain = conv.groups == 1 && conv.dilation == [1, 1] && conv.bias.is_none();
+    let [n, channels, height, width] = images.dims();
+    let [filters, of_channels, rows, columns] = conv.weight.dims();
+    let image = [height, width];
+    let kernel = [rows, columns];
+    let fits = (0..2).all(|i| padding[i] < kernel[i] && image[i] + 2 * padding[i] >= kernel[i]);
+    if !plain || !fits || n * channels * filters == 0 || channels != of_channels {
+        return None;
+    }
+    let out = [0, 1].map(|i| (image[i] + 2 * padding[i] - kernel[i]) / conv.stride[i] + 1);
+    (!after.pool || out.iter().all(|&side| side >= 2)).then(|| Block {
+        stride: conv.stride,
+        padding,
+        epsilon: norm.epsilon,
+        after,
+        input_gradient: true,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests: panics are failures")]
+mod tests;
