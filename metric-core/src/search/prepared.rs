@@ -205,6 +205,9 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
         let blocks = Blocks::new(self.distance.form(), &pair, queries, Some(&self.base));
         let slack = blocks.slack();
         let (less, more) = (T::from_f64(1.0 - slack), T::from_f64(1.0 + slack));
+        // Negated similarities are negative.
+        let low = |value: T| value * if value < T::ZERO { more } else { less };
+        let high = |value: T| value * if value < T::ZERO { less } else { more };
         // Where it is more: whole multiples of the least number.
         let least = T::from_f64(4.0 * T::LEAST);
         let start = match goal {
@@ -228,7 +231,8 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
                     {
                         for (first, values) in (columns.start..).step_by(16).zip(values.chunks(16))
                         {
-                            let bound = candidates.bound() * more / less + least;
+                            let bound = candidates.bound();
+                            let bound = high(high(bound)) + least;
                             if !values
                                 .iter()
                                 .fold(false, |any, &value| any | (value <= bound))
@@ -238,8 +242,8 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
                             for (column, &value) in (first..).zip(values) {
                                 if value <= bound && admits(row, column) {
                                     candidates.offer(
-                                        value * less - least,
-                                        value * more + least,
+                                        low(value) - least,
+                                        high(value) + least,
                                         column,
                                     );
                                 }
