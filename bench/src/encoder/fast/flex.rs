@@ -84,7 +84,7 @@ impl Plan {
         height * width * self.sizes.filters
     }
 
-    /// Calls with each image of a group, its map and its part of another slice.
+    /// Numbers of an image of the convolution's result.
     fn map_len(&self) -> usize {
         self.sizes.out_len()
     }
@@ -104,16 +104,23 @@ fn place(images: &[f32], sizes: &Sizes, windows: &Windows, room: &mut [f32]) {
     }
 }
 
-/// Means and variances over all groups, merged in order (Chan, Golub and LeVeque, 1979).
-fn merge(parts: &[(usize, Vec<f32>, Vec<f32>)], depth: usize) -> (Vec<f32>, Vec<f32>) {
+/// Of some pixels: means and sums of squared deviations of each channel.
+struct Moments {
+    pixels: usize,
+    mean: Vec<f32>,
+    squares: Vec<f32>,
+}
+
+/// Means and variances over all groups, merged in order (Chan, Golub and `LeVeque`, 1979).
+fn merge(parts: &[Moments], depth: usize) -> (Vec<f32>, Vec<f32>) {
     let (mut mean, mut squares, mut count) = (vec![0.0f64; depth], vec![0.0f64; depth], 0.0);
-    for (more, means, deviations) in parts {
-        let more = *more as f64;
+    for part in parts {
+        let more = part.pixels as f64;
         let all = count + more;
         for c in 0..depth {
-            let difference = f64::from(means[c]) - mean[c];
+            let difference = f64::from(part.mean[c]) - mean[c];
             mean[c] += difference * more / all;
-            squares[c] += f64::from(deviations[c]) + difference * difference * count * more / all;
+            squares[c] += f64::from(part.squares[c]) + difference * difference * count * more / all;
         }
         count = all;
     }
@@ -145,12 +152,12 @@ fn convolved(
     x: &Images,
     weight: &FlexTensor,
     wanted: bool,
-) -> (Vec<f32>, Vec<(usize, Vec<f32>, Vec<f32>)>) {
+) -> (Vec<f32>, Vec<Moments>) {
     let sizes = &plan.sizes;
     let windows = sizes.windows(plan.group);
     let weights = Weights::forward(&numbers(weight), sizes);
     let mut map = zeros(plan.count * plan.map_len());
-    let parts = map
+    let parts: Vec<Option<Moments>> = map
         .par_chunks_mut(plan.group * plan.map_len())
         .zip(x.data().par_chunks(plan.group * sizes.image_len()))
         .map_init(
@@ -158,16 +165,20 @@ fn convolved(
             |room, (map, images)| {
                 place(images, sizes, &windows, room);
                 convolve(room, &windows, &weights, map);
-                if !wanted {
-                    return (0, Vec::new(), Vec::new());
-                }
-                let (mut mean, mut squares) = (vec![0.0; sizes.filters], vec![0.0; sizes.filters]);
-                moments(map, &mut mean, &mut squares);
-                (map.len() / sizes.filters, mean, squares)
+                wanted.then(|| {
+                    let mut mean = vec![0.0; sizes.filters];
+                    let mut squares = mean.clone();
+                    moments(map, &mut mean, &mut squares);
+                    Moments {
+                        pixels: map.len() / sizes.filters,
+                        mean,
+                        squares,
+                    }
+                })
             },
         )
         .collect();
-    (map, parts)
+    (map, parts.into_iter().flatten().collect())
 }
 
 fn finished(plan: &Plan, map: &[f32], channels: &Channels) -> FlexTensor {
@@ -238,7 +249,7 @@ impl BlockOps for Flex {
         let [mean, variance] = [&mean, &variance].map(numbers);
         let [gamma, beta] = [&gamma, &beta].map(numbers);
         let channels = Channels::new(&mean, &variance, &gamma, &beta, block.epsilon);
-        let [out_height, width] = sizes.out();
+        let [_, width] = sizes.out();
 
         let sums: Vec<(Vec<f32>, Vec<f32>)> = map
             .data()
@@ -325,7 +336,6 @@ impl BlockOps for Flex {
                 sums
             })
             .collect();
-        let _ = out_height;
         let weights = single(&total(weights.into_iter(), sizes.weights_len()));
         let shape = weight.shape();
         let [height, width] = sizes.image;

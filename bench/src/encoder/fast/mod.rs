@@ -62,10 +62,6 @@ pub trait BlockOps: Backend {
     );
 
     /// The gradients of `x` (of no image if it is not wanted), `weight`, `gamma` and `beta`.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all that the gradients depend on"
-    )]
     fn block_backward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -269,7 +265,7 @@ fn fast_block(conv: &Conv2d, norm: &BatchNorm, after: After, images: &Tensor<4>)
         return None;
     }
     let out = [0, 1].map(|i| (image[i] + 2 * padding[i] - kernel[i]) / conv.stride[i] + 1);
-    (!after.pool || out.iter().all(|&side| side >= 2)).then(|| Block {
+    (!after.pool || out.iter().all(|&side| side >= 2)).then_some(Block {
         stride: conv.stride,
         padding,
         epsilon: norm.epsilon,
