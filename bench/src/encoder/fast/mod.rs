@@ -62,6 +62,10 @@ pub trait BlockOps: Backend {
     );
 
     /// The gradients of `x` (of no image if it is not wanted), `weight`, `gamma` and `beta`.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "all that the gradients depend on"
+    )]
     fn block_backward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
