@@ -5,7 +5,7 @@ use super::term::Term;
 /// Vectors of `T` on one instruction set. A value of an implementing type proves that this machine has it.
 ///
 /// Kernels are written once against this trait, in safe code, and compiled for each instruction set by
-/// [`Isa::run`](super::Isa::run). Every method must be inlined to become the instruction it names.
+/// `run`. Every method must be inlined to become the instruction it names.
 pub trait Simd<T>: Copy + Send + Sync + 'static {
     /// A vector.
     type V: Copy;
