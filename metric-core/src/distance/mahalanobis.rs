@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
@@ -13,6 +12,7 @@ use crate::linear::factor::{cholesky, invert_lower};
 use crate::linear::{Covariance, Estimator};
 use crate::rows::Rows;
 use crate::scalar::Sealed;
+use crate::tile::products;
 use crate::{Error, Scalar, lanes};
 
 /// Mahalanobis distance: the Euclidean distance after a linear map `F` `[out, dim]`.
@@ -322,16 +322,18 @@ impl<T: Scalar> Mahalanobis<T> {
                 .max()
                 .unwrap_or(0)
                 .max(start);
+            if start == end {
+                out.slice_mut(s![.., first..last]).fill(A::ZERO);
+                continue;
+            }
             let factor = self
                 .factor
                 .slice(s![first..last, start..end])
                 .mapv(A::from_f64);
-            general_mat_mul(
-                A::ONE,
-                &rows.slice(s![.., start..end]),
-                &factor.t(),
-                A::ZERO,
-                &mut out.slice_mut(s![.., first..last]),
+            products(
+                rows.slice(s![.., start..end]),
+                factor.view(),
+                out.slice_mut(s![.., first..last]),
             );
         }
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+
 use super::finish::{AsIs, Chords, Ends, Excess, Finite, Root, Store};
 use super::side::{CANCELLED_SUMS, Side, frame_of};
 use crate::Scalar;
@@ -320,4 +322,50 @@ where
 /// Do sums of two entries stay in the range?
 fn has_room<T: Scalar>(side: &Rows<'_, T>) -> bool {
     scan::largest(side.data()) < T::LARGEST / T::from_f64(4.0)
+}
+
+/// The inner products of rows `[n, dim]` and rows `[m, dim]`, `[n, m]`, on one thread and as they are: no range is watched.
+pub(crate) fn products<T: Scalar>(
+    x: ArrayView2<'_, T>,
+    y: ArrayView2<'_, T>,
+    mut out: ArrayViewMut2<'_, T>,
+) {
+    let isa = Isa::best();
+    let (height, width) = widths::<T>(isa);
+    let (dim, columns) = (x.ncols(), y.nrows());
+    let packed = |rows: ArrayView2<'_, T>, width: usize| {
+        let mut packed = Packed::new(width, dim);
+        packed.fill(
+            rows.as_standard_layout()
+                .as_slice()
+                .expect("standard layout"),
+        );
+        packed
+    };
+    let panels = packed(y, width);
+    let some = (CACHED / size_of::<T>() / dim / height).max(1) * height;
+    let mut block = vec![T::ZERO; some * columns];
+    for (x, mut out) in x
+        .axis_chunks_iter(Axis(0), some)
+        .zip(out.axis_chunks_iter_mut(Axis(0), some))
+    {
+        let mut sink = Store {
+            finish: AsIs,
+            out: &mut block,
+            stride: columns,
+            origin: 0,
+            doubtful: &mut Vec::new(),
+        };
+        sweep_on(
+            isa,
+            Product,
+            &packed(x, height),
+            &panels,
+            0..columns,
+            &mut sink,
+        );
+        let shape = out.dim();
+        let values = &block[..shape.0 * columns];
+        out.assign(&ArrayView2::from_shape(shape, values).expect("whole rows"));
+    }
 }

@@ -13,7 +13,7 @@ pub(crate) mod side;
 
 use std::ops::Range;
 
-pub(crate) use blocks::Blocks;
+pub(crate) use blocks::{Blocks, products};
 pub use program::{RowProgram, walk, walk_self};
 pub(crate) use program::{meet, walk_half, walk_rows};
 pub use scatter::{Scattered, scatter};
