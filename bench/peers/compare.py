@@ -120,7 +120,10 @@ class Servers:
 
 
 def ours(program, case, threads):
-    """The median of three repetitions in a process of its own (the others stay warm from round to round); None if the program does not have the operation."""
+    """The median of three repetitions in a process of its own, since the others stay warm from round to round.
+
+    None if the program does not have the operation.
+    """
     command = [program, "speed", "--json", "--repeat", "3", "--op", case["op"], "--threads", str(threads)]
     for key in ["n", "dim", "k", "queries"]:
         if key in case:

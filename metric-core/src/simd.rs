@@ -11,6 +11,11 @@ pub fn run<T: Scalar, K: Kernel<T>>(kernel: K) -> K::Output {
     T::run(kernel)
 }
 
+/// Rows of a register tile, and columns: two vectors.
+pub fn widths<T: Scalar>() -> (usize, usize) {
+    kernel::tile::widths::<T>(Isa::best())
+}
+
 /// `to[c · width + r] = from[r · stride + c]` for so many rows and columns.
 pub fn transpose<T: Scalar>(from: (&[T], usize), shape: (usize, usize), to: (&mut [T], usize)) {
     kernel::transpose::transpose(Isa::best(), from, shape, to);

@@ -5,7 +5,7 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
-use super::fast::{After, conv_block};
+use super::conv_block::{After, conv_block};
 
 /// Channels of the four convolutions.
 const CHANNELS: [usize; 4] = [64, 64, 64, 128];

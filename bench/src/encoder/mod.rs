@@ -1,13 +1,14 @@
 //! Encoders: what turns an image or a feature row into an embedding.
 
+mod conv_block;
 mod conv_net;
-pub mod fast;
 mod mlp;
 
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
+pub use conv_block::{After, conv_block};
 pub use conv_net::{ConvNet, ConvNetConfig};
 pub use mlp::{Mlp, MlpConfig};
 

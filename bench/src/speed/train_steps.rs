@@ -19,7 +19,7 @@ pub(super) fn ops() -> Vec<Op> {
             let side = 28;
             let device = device();
             let net = ConvNetConfig::new(1, side, side, EMBEDDING).init(&device);
-            step(settings, side * side, net, |net, x| {
+            step(settings, side * side, net, &device, |net, x| {
                 let [n, len] = x.dims();
                 net.forward(x.reshape([n, 1, len]))
             })
@@ -27,7 +27,7 @@ pub(super) fn ops() -> Vec<Op> {
         Op::new("train_step:mlp", |settings| {
             let (inputs, device) = (784, device());
             let net = MlpConfig::new(inputs, EMBEDDING).init(&device);
-            step(settings, inputs, net, |net, x| net.forward(x))
+            step(settings, inputs, net, &device, |net, x| net.forward(x))
         }),
     ]
 }
@@ -42,18 +42,18 @@ fn step<M>(
     settings: &Settings,
     inputs: usize,
     net: M,
+    device: &Device,
     forward: impl Fn(&M, Tensor<2>) -> Tensor<2> + 'static,
 ) -> Result<Work, SpeedError>
 where
     M: Module + 'static,
 {
-    let device = device();
     let rows = data::normal((settings.n, inputs), &mut data::generator(1));
     let rows = rows.into_raw_vec_and_offset().0;
-    let rows = Tensor::<2>::from_data(TensorData::new(rows, [settings.n, inputs]), &device);
+    let rows = Tensor::<2>::from_data(TensorData::new(rows, [settings.n, inputs]), device);
     let labels: Vec<i64> = (0..settings.n).map(|i| (i % CLASSES) as i64).collect();
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [settings.n]), &device);
-    let loss = SoftmaxLossConfig::new(CLASSES, EMBEDDING).init(&device);
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [settings.n]), device);
+    let loss = SoftmaxLossConfig::new(CLASSES, EMBEDDING).init(device);
     let mut model = Some((net, loss));
     let mut optimizer = AdamConfig::new().init();
     Ok(Work::new(move || {

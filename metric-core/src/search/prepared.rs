@@ -231,8 +231,8 @@ impl<'a, T: Scalar, D: Distance<T>> Prepared<'a, T, D> {
                     {
                         for (first, values) in (columns.start..).step_by(16).zip(values.chunks(16))
                         {
-                            let bound = candidates.bound();
-                            let bound = high(high(bound)) + least;
+                            // Values above this have low ends above the bound.
+                            let bound = high(high(candidates.bound())) + least;
                             if !values
                                 .iter()
                                 .fold(false, |any, &value| any | (value <= bound))

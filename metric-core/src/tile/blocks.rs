@@ -324,7 +324,7 @@ fn has_room<T: Scalar>(side: &Rows<'_, T>) -> bool {
     scan::largest(side.data()) < T::LARGEST / T::from_f64(4.0)
 }
 
-/// The inner products of rows `[n, dim]` and rows `[m, dim]`, `[n, m]`, on one thread and as they are: no range is watched.
+/// The inner products of rows `[n, dim]` and rows `[m, dim]`, `[n, m]`, on one thread; no range is watched.
 pub(crate) fn products<T: Scalar>(
     x: ArrayView2<'_, T>,
     y: ArrayView2<'_, T>,
@@ -333,22 +333,19 @@ pub(crate) fn products<T: Scalar>(
     let isa = Isa::best();
     let (height, width) = widths::<T>(isa);
     let (dim, columns) = (x.ncols(), y.nrows());
-    let packed = |rows: ArrayView2<'_, T>, width: usize| {
-        let mut packed = Packed::new(width, dim);
-        packed.fill(
-            rows.as_standard_layout()
-                .as_slice()
-                .expect("standard layout"),
-        );
-        packed
+    let fill = |packed: &mut Packed<T>, rows: ArrayView2<'_, T>| {
+        let rows = rows.as_standard_layout();
+        packed.fill(rows.as_slice().expect("standard layout"));
     };
-    let panels = packed(y, width);
+    let (mut strips, mut panels) = (Packed::new(height, dim), Packed::new(width, dim));
+    fill(&mut panels, y);
     let some = (CACHED / size_of::<T>() / dim / height).max(1) * height;
     let mut block = vec![T::ZERO; some * columns];
     for (x, mut out) in x
         .axis_chunks_iter(Axis(0), some)
         .zip(out.axis_chunks_iter_mut(Axis(0), some))
     {
+        fill(&mut strips, x);
         let mut sink = Store {
             finish: AsIs,
             out: &mut block,
@@ -356,14 +353,7 @@ pub(crate) fn products<T: Scalar>(
             origin: 0,
             doubtful: &mut Vec::new(),
         };
-        sweep_on(
-            isa,
-            Product,
-            &packed(x, height),
-            &panels,
-            0..columns,
-            &mut sink,
-        );
+        sweep_on(isa, Product, &strips, &panels, 0..columns, &mut sink);
         let shape = out.dim();
         let values = &block[..shape.0 * columns];
         out.assign(&ArrayView2::from_shape(shape, values).expect("whole rows"));

@@ -174,8 +174,10 @@ where
     .collect()
 }
 
-/// Every unordered pair of blocks once, seen from both sides, with a state for each row. In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block
-/// is in one pair of a step, so that the pairs of a step run in parallel and a block meets the others in a fixed order.
+/// Every unordered pair of blocks once, seen from both sides, with a state for each row.
+///
+/// In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block is in one pair of a step, so that the
+/// pairs of a step run in parallel and a block meets the others in a fixed order.
 pub(crate) fn meet<T, V, S>(
     blocks: &Blocks<'_, T, V>,
     mut states: Vec<S>,

@@ -3,7 +3,7 @@
 //! Images are channels last: a window's row is then one run of numbers, and a convolution is a product whose left side
 //! is never copied together. A *window* is named by where it starts in the padded image.
 
-use metric_core::simd::{Kernel, Simd, run, transpose};
+use metric_core::simd::{Kernel, Simd, run, transpose, widths};
 
 /// Sizes of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +25,21 @@ impl Sizes {
         [along(0), along(1)]
     }
 
-    /// Numbers of an image, of a result and of the weights.
+    /// Numbers of an image.
     pub(super) fn image_len(&self) -> usize {
         self.image[0] * self.image[1] * self.channels
     }
+
+    /// Numbers of a result.
     pub(super) fn out_len(&self) -> usize {
         self.pixels() * self.filters
     }
+
     pub(super) fn weights_len(&self) -> usize {
         self.kernel[0] * self.run() * self.filters
     }
 
+    /// Pixels of a result.
     pub(super) fn pixels(&self) -> usize {
         let [height, width] = self.out();
         height * width
@@ -77,27 +81,25 @@ impl Sizes {
             padding: [0, 0],
         }
     }
+}
 
-    /// Copies an image, or the results of a reversed convolution's images, into the middle of zeros.
-    ///
-    /// Pixel `(y, x)` of `pixels`, which are `[rows, columns, depth]`, goes to `(from + step · (y, x))`.
-    pub(super) fn spread(
-        pixels: &[f32],
-        [columns, depth]: [usize; 2],
-        (padded, row): (&mut [f32], usize),
-        from: [usize; 2],
-        step: [usize; 2],
-    ) {
-        for (y, line) in pixels.chunks_exact(columns * depth).enumerate() {
-            let start = (from[0] + step[0] * y) * row + from[1] * depth;
-            if step[1] == 1 {
-                padded[start..start + line.len()].copy_from_slice(line);
-                continue;
-            }
-            for (x, pixel) in line.chunks_exact(depth).enumerate() {
-                let start = start + x * step[1] * depth;
-                padded[start..start + depth].copy_from_slice(pixel);
-            }
+/// Copies `pixels` `[rows, columns, depth]` into the zeros of a padded image: pixel `(y, x)` to `from + step · (y, x)`.
+pub(super) fn spread(
+    pixels: &[f32],
+    [columns, depth]: [usize; 2],
+    (padded, row): (&mut [f32], usize),
+    from: [usize; 2],
+    step: [usize; 2],
+) {
+    for (y, line) in pixels.chunks_exact(columns * depth).enumerate() {
+        let start = (from[0] + step[0] * y) * row + from[1] * depth;
+        if step[1] == 1 {
+            padded[start..start + line.len()].copy_from_slice(line);
+            continue;
+        }
+        for (x, pixel) in line.chunks_exact(depth).enumerate() {
+            let start = start + x * step[1] * depth;
+            padded[start..start + depth].copy_from_slice(pixel);
         }
     }
 }
@@ -128,64 +130,49 @@ pub(super) struct Weights {
 impl Weights {
     /// From `[filters, channels, rows, columns]`.
     pub(super) fn forward(weights: &[f32], sizes: &Sizes) -> Self {
-        let [rows, columns] = sizes.kernel;
-        Self::packed(
-            sizes.filters,
-            sizes.weights_len(),
-            |filter, row, column, c| {
-                weights[((filter * sizes.channels + c) * rows + row) * columns + column]
-            },
-            (rows, columns, sizes.channels),
-        )
+        let places = sizes.kernel[0] * sizes.kernel[1];
+        let mut rows = vec![0.0; weights.len()];
+        inner_transposes(weights, (sizes.channels, places), &mut rows);
+        Self::packed(&rows, sizes.filters)
     }
 
     /// For the reversed convolution: turned by half a circle, filters and channels exchanged.
     pub(super) fn backward(weights: &[f32], sizes: &Sizes) -> Self {
-        let [rows, columns] = sizes.kernel;
-        Self::packed(
-            sizes.channels,
-            sizes.weights_len(),
-            |c, row, column, filter| {
-                let (row, column) = (rows - 1 - row, columns - 1 - column);
-                weights[((filter * sizes.channels + c) * rows + row) * columns + column]
-            },
-            (rows, columns, sizes.filters),
-        )
+        let terms = weights.len() / sizes.filters;
+        let mut rows = vec![0.0; weights.len()];
+        transpose(
+            (weights, terms),
+            (sizes.filters, terms),
+            (&mut rows, sizes.filters),
+        );
+        for row in rows.chunks_exact_mut(weights.len() / sizes.channels) {
+            // The places backwards, each place's filters forwards.
+            row.reverse();
+            for place in row.chunks_exact_mut(sizes.filters) {
+                place.reverse();
+            }
+        }
+        Self::packed(&rows, sizes.channels)
     }
 
-    fn packed(
-        filters: usize,
-        len: usize,
-        weight: impl Fn(usize, usize, usize, usize) -> f32,
-        (rows, columns, channels): (usize, usize, usize),
-    ) -> Self {
-        let width = run(Width);
-        let terms = len / filters;
+    /// From the terms of each filter, filter by filter.
+    fn packed(rows: &[f32], filters: usize) -> Self {
+        let (_, width) = widths::<f32>();
+        let terms = rows.len() / filters;
         let mut panels = vec![0.0; filters.div_ceil(width) * terms * width];
-        for (index, panel) in panels.chunks_exact_mut(terms * width).enumerate() {
-            let first = index * width;
-            for filter in first..filters.min(first + width) {
-                let mut places = panel[filter - first..].iter_mut().step_by(width);
-                for row in 0..rows {
-                    for column in 0..columns {
-                        for (c, place) in (0..channels).zip(&mut places) {
-                            *place = weight(filter, row, column, c);
-                        }
-                    }
-                }
-            }
+        let groups = rows.chunks(width * terms);
+        for (panel, rows) in panels.chunks_exact_mut(terms * width).zip(groups) {
+            transpose((rows, terms), (rows.len() / terms, terms), (panel, width));
         }
         Self { panels, filters }
     }
 }
 
-struct Width;
-
-impl Kernel<f32> for Width {
-    type Output = usize;
-    #[inline(always)]
-    fn run<S: Simd<f32>>(self, _: S) -> usize {
-        2 * S::LANES
+/// Transposes each `rows x columns` block of many.
+fn inner_transposes(from: &[f32], (rows, columns): (usize, usize), to: &mut [f32]) {
+    let len = rows * columns;
+    for (from, to) in from.chunks_exact(len).zip(to.chunks_exact_mut(len)) {
+        transpose((from, columns), (rows, columns), (to, rows));
     }
 }
 
@@ -377,16 +364,10 @@ pub(super) fn as_weights(sums: &[f32], sizes: &Sizes) -> Vec<f32> {
     let mut by_filter = vec![0.0; sums.len()];
     transpose((sums, filters), (terms, filters), (&mut by_filter, terms));
     let mut weights = vec![0.0; sums.len()];
-    let places = terms / sizes.channels;
-    for (from, to) in by_filter
-        .chunks_exact(terms)
-        .zip(weights.chunks_exact_mut(terms))
-    {
-        transpose(
-            (from, sizes.channels),
-            (places, sizes.channels),
-            (to, places),
-        );
-    }
+    inner_transposes(
+        &by_filter,
+        (terms / sizes.channels, sizes.channels),
+        &mut weights,
+    );
     weights
 }

@@ -6,8 +6,8 @@ use burn::tensor::TensorData;
 use metric_core::simd::zeros;
 use rayon::prelude::*;
 
-use super::conv::{BEHIND, Sizes, Weights, Windows, as_weights, convolve, weight_gradient};
-use super::norm::{Channels, apply, gradient_sums, map_gradient, moments};
+use super::conv::{BEHIND, Sizes, Weights, Windows, as_weights, convolve, spread, weight_gradient};
+use super::norm::{Channels, Slopes, apply, gradient_sums, map_gradient, moments};
 use super::{After, Block, BlockOps};
 
 /// Windows of a group of images, at least: few images would leave tiles half empty.
@@ -100,7 +100,7 @@ fn place(images: &[f32], sizes: &Sizes, windows: &Windows, room: &mut [f32]) {
     let shape = [sizes.image[1], sizes.channels];
     let each = images.chunks_exact(sizes.image_len());
     for (image, padded) in each.zip(room.chunks_exact_mut(windows.len)) {
-        Sizes::spread(image, shape, (padded, windows.row), sizes.padding, [1, 1]);
+        spread(image, shape, (padded, windows.row), sizes.padding, [1, 1]);
     }
 }
 
@@ -124,19 +124,16 @@ fn merge(parts: &[Moments], depth: usize) -> (Vec<f32>, Vec<f32>) {
         }
         count = all;
     }
-    let single = |x: f64| x as f32;
-    (
-        mean.into_iter().map(single).collect(),
-        squares.into_iter().map(|s| single(s / count)).collect(),
-    )
+    squares.iter_mut().for_each(|sum| *sum /= count);
+    (single(&mean), single(&squares))
 }
 
 /// Sums over parts in order.
-fn total(parts: impl Iterator<Item = Vec<f32>>, len: usize) -> Vec<f64> {
+fn total<'a>(parts: impl Iterator<Item = &'a Vec<f32>>, len: usize) -> Vec<f64> {
     let mut sums = vec![0.0f64; len];
     for part in parts {
         for (sum, x) in sums.iter_mut().zip(part) {
-            *sum += f64::from(x);
+            *sum += f64::from(*x);
         }
     }
     sums
@@ -251,34 +248,23 @@ impl BlockOps for Flex {
         let channels = Channels::new(&mean, &variance, &gamma, &beta, block.epsilon);
         let [_, width] = sizes.out();
 
-        let sums: Vec<(Vec<f32>, Vec<f32>)> = map
+        let sums: Vec<[Vec<f32>; 2]> = map
             .data()
             .par_chunks(plan.map_len())
             .zip(gradient.data().par_chunks(plan.result_len()))
-            .map(|(map, gradient)| {
-                let (mut beta, mut gamma) = (vec![0.0; filters], vec![0.0; filters]);
-                gradient_sums(
-                    (map, width),
-                    &channels,
-                    plan.after,
-                    gradient,
-                    (&mut beta, &mut gamma),
-                );
-                (beta, gamma)
-            })
+            .map(|(map, gradient)| gradient_sums(map, width, &channels, plan.after, gradient))
             .collect();
-        let beta = total(sums.iter().map(|sums| sums.0.clone()), filters);
-        let mut gamma = total(sums.into_iter().map(|sums| sums.1), filters);
+        let [beta, mut gamma] = [0, 1].map(|i| total(sums.iter().map(|sums| &sums[i]), filters));
         for (sum, &inverse) in gamma.iter_mut().zip(&channels.inverse) {
             *sum *= f64::from(inverse);
         }
-        let pixels = (plan.count * sizes.pixels()) as f64;
-        let share = |sums: &[f64]| single(&sums.iter().map(|s| s / pixels).collect::<Vec<_>>());
-        let means = (share(&beta), share(&gamma));
+        let (beta, gamma) = (single(&beta), single(&gamma));
+        let pixels = (plan.count * sizes.pixels()) as f32;
+        let share = |sums: &[f32]| sums.iter().map(|sum| sum / pixels).collect::<Vec<_>>();
+        let slopes = Slopes::new(&channels, &share(&beta), &share(&gamma));
 
         let windows = sizes.windows(plan.group);
-        let reversed = sizes.reversed();
-        let back = reversed.windows(plan.group);
+        let back = sizes.reversed().windows(plan.group);
         let turned = Weights::backward(&numbers(&weight), sizes);
         let margin = [0, 1].map(|i| sizes.kernel[i] - 1 - sizes.padding[i]);
         let groups = plan.count.div_ceil(plan.group);
@@ -301,42 +287,41 @@ impl BlockOps for Flex {
             .map(|(((input, x), map), gradient)| {
                 let mut sums = vec![0.0; sizes.weights_len()];
                 let mut padded = room(&windows, plan.group);
-                let mut spread = if wanted {
+                let mut around = if wanted {
                     room(&back, plan.group)
                 } else {
                     Vec::new()
                 };
-                let mut slopes = vec![0.0; plan.group * plan.map_len()];
+                let mut maps = vec![0.0; plan.group * plan.map_len()];
                 let mut inputs = input.chunks_mut(plan.group * image_len);
                 let groups = x
                     .chunks(plan.group * image_len)
                     .zip(map.chunks(plan.group * plan.map_len()))
                     .zip(gradient.chunks(plan.group * plan.result_len()));
                 for ((x, map), gradient) in groups {
-                    let slopes = &mut slopes[..map.len()];
+                    let maps = &mut maps[..map.len()];
                     let each = map
                         .chunks_exact(plan.map_len())
                         .zip(gradient.chunks_exact(plan.result_len()));
-                    for ((map, gradient), out) in each.zip(slopes.chunks_exact_mut(plan.map_len()))
-                    {
-                        let means = (&*means.0, &*means.1);
-                        map_gradient((map, width), &channels, plan.after, gradient, means, out);
+                    for ((map, gradient), out) in each.zip(maps.chunks_exact_mut(plan.map_len())) {
+                        let map = (map, width);
+                        map_gradient(map, &channels, &slopes, plan.after, gradient, out);
                     }
                     place(x, sizes, &windows, &mut padded);
-                    weight_gradient(&padded, &windows, slopes, &mut sums);
+                    weight_gradient(&padded, &windows, maps, &mut sums);
                     if let Some(input) = inputs.next() {
-                        let each = slopes.chunks_exact(plan.map_len());
-                        for (slopes, to) in each.zip(spread.chunks_exact_mut(back.len)) {
+                        let each = maps.chunks_exact(plan.map_len());
+                        for (map, to) in each.zip(around.chunks_exact_mut(back.len)) {
                             let to = (to, back.row);
-                            Sizes::spread(slopes, [width, filters], to, margin, sizes.stride);
+                            spread(map, [width, filters], to, margin, sizes.stride);
                         }
-                        convolve(&spread, &back, &turned, input);
+                        convolve(&around, &back, &turned, input);
                     }
                 }
                 sums
             })
             .collect();
-        let weights = single(&total(weights.into_iter(), sizes.weights_len()));
+        let weights = single(&total(weights.iter(), sizes.weights_len()));
         let shape = weight.shape();
         let [height, width] = sizes.image;
         let input_shape = if wanted {
@@ -350,8 +335,8 @@ impl BlockOps for Flex {
                 as_weights(&weights, sizes),
                 [shape[0], shape[1], shape[2], shape[3]],
             ),
-            tensor(single(&gamma), [filters]),
-            tensor(single(&beta), [filters]),
+            tensor(gamma, [filters]),
+            tensor(beta, [filters]),
         )
     }
 }

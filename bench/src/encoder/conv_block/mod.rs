@@ -24,7 +24,7 @@ use burn::tensor::{DType, Device, Tensor};
 
 /// What a block does.
 #[derive(Debug, Clone, Copy)]
-pub struct Block {
+pub(crate) struct Block {
     stride: [usize; 2],
     padding: [usize; 2],
     epsilon: f64,
@@ -35,7 +35,7 @@ pub struct Block {
 
 /// The operations behind [`conv_block`].
 #[backend_extension(Flex, Autodiff)]
-pub trait BlockOps: Backend {
+pub(crate) trait BlockOps: Backend {
     /// With the statistics given.
     fn block(
         x: FloatTensor<Self>,
@@ -86,6 +86,13 @@ pub trait BlockOps: Backend {
 
 #[derive(Debug)]
 struct TrainedBlock;
+
+type Four<B> = (
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+    FloatTensor<B>,
+);
 
 /// What a block keeps: the nodes of its inputs, and the map, means and variances it made.
 type Kept<B> = ([NodeId; 4], [FloatTensor<B>; 3], Block);
@@ -141,36 +148,31 @@ impl<B: Backend + BlockOps, C: CheckpointStrategy> BlockOps for Autodiff<B, C> {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         block: Block,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
+    ) -> Four<Self> {
         let parents = [x.node(), weight.node(), gamma.node(), beta.node()];
         let prepared = TrainedBlock
             .prepare::<C>(parents)
             .compute_bound()
             .stateful();
-        match prepared {
+        let train = |inputs: [FloatTensor<Self>; 4]| {
+            let [x, weight, gamma, beta] = inputs.map(|tensor| tensor.into_primitive());
+            B::block_train(x, weight, gamma, beta, block)
+        };
+        let inputs = [x, weight, gamma, beta];
+        let (out, map, mean, variance) = match prepared {
             OpsKind::Tracked(mut prep) => {
-                let inputs = [x, weight, gamma, beta];
                 let nodes = [0, 1, 2, 3].map(|i| prep.checkpoint(&inputs[i]));
-                let [x, weight, gamma, beta] = inputs.map(|tensor| tensor.into_primitive());
-                let (out, map, mean, variance) = B::block_train(x, weight, gamma, beta, block);
+                let (out, map, mean, variance) = train(inputs);
                 let kept = [map.clone(), mean.clone(), variance.clone()];
-                let out = prep.finish((nodes, kept, block), out);
-                let [map, mean, variance] = [map, mean, variance].map(Self::from_inner);
-                (out, map, mean, variance)
+                (prep.finish((nodes, kept, block), out), map, mean, variance)
             }
             OpsKind::UnTracked(prep) => {
-                let [x, weight, gamma, beta] =
-                    [x, weight, gamma, beta].map(|tensor| tensor.into_primitive());
-                let (out, map, mean, variance) = B::block_train(x, weight, gamma, beta, block);
-                let [map, mean, variance] = [map, mean, variance].map(Self::from_inner);
+                let (out, map, mean, variance) = train(inputs);
                 (prep.finish(out), map, mean, variance)
             }
-        }
+        };
+        let [map, mean, variance] = [map, mean, variance].map(Self::from_inner);
+        (out, map, mean, variance)
     }
 
     fn block_backward(
@@ -183,12 +185,7 @@ impl<B: Backend + BlockOps, C: CheckpointStrategy> BlockOps for Autodiff<B, C> {
         _: FloatTensor<Self>,
         _: FloatTensor<Self>,
         _: Block,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
+    ) -> Four<Self> {
         unreachable!("gradients of gradients are not defined")
     }
 }
@@ -202,8 +199,8 @@ pub struct After {
     pub pool: bool,
 }
 
-/// Max pooling, ReLU, batch norm and convolution of images `[n, channels, height, width]`, each with the meaning and
-/// the state of Burn's layer.
+/// The convolution of images `[n, channels, height, width]`, then batch norm, ReLU and max pooling, each with the meaning
+/// and the state of Burn's layer.
 ///
 /// On the CPU backend one operation does all of it (`f32`, one group, no dilation, no bias, equal padding on both sides
 /// below the kernel's size); anything else is left to Burn's layers.
