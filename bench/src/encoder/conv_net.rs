@@ -100,6 +100,6 @@ impl Block {
             relu: true,
             pool: self.pool.is_some(),
         };
-        conv_block(&self.conv, &self.norm, after, maps)
+        conv_block(&self.conv, &self.norm, after, maps, None)
     }
 }

@@ -98,6 +98,7 @@ macro_rules! neon {
                 // The machine's own maximum has other rules for NaN and for zeros of two signs.
                 max(a: $v, b: $v) -> $v = $bsl($cgt(a, b), a, b);
                 min(a: $v, b: $v) -> $v = $bsl($clt(a, b), a, b);
+                pick(a: $v, b: $v, x: $v, y: $v) -> $v = $bsl($cgt(a, b), x, y);
                 split_exponent(a: $v) -> ($v, $v) = {
                     let one: $t = 1.0;
                     let bias = (one.to_bits() >> $mantissa) as $t;

@@ -67,6 +67,8 @@ pub trait Simd<T>: Copy + Send + Sync + 'static {
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// A bit for each lane where `a > b` does not hold, NaN included.
     fn not_greater(self, a: Self::V, b: Self::V) -> u32;
+    /// `x` where `a > b`, else `y`.
+    fn pick(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// `(log₂ of the power of two at or below a, a divided by it)` for positive normal numbers.
     fn split_exponent(self, a: Self::V) -> (Self::V, Self::V);
     /// `2ⁿ` for whole `n` whose power is a normal number.
@@ -200,6 +202,10 @@ macro_rules! portable {
                         Some(std::cmp::Ordering::Greater)
                     )) << i
                 })
+            }
+            #[inline(always)]
+            fn pick(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+                std::array::from_fn(|i| if a[i] > b[i] { x[i] } else { y[i] })
             }
             #[inline(always)]
             fn split_exponent(self, a: Self::V) -> (Self::V, Self::V) {

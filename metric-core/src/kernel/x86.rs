@@ -127,7 +127,7 @@ macro_rules! avx512 {
      $splat:ident, $loadu:ident, $maskz_loadu:ident, $storeu:ident,
      $mask_storeu:ident, $add:ident, $sub:ident, $mul:ident,
      $div:ident, $fmadd:ident, $fmsub:ident, $fnmadd:ident, $abs:ident, $sqrt:ident, $max:ident, $min:ident,
-     $range:ident, $cmp:ident,
+     $range:ident, $cmp:ident, $mask_mov:ident,
      $getexp:ident, $getmant:ident, $scalef:ident, $round:ident, $zip:ident) => {
         impl Simd<$t> for Avx512 {
             type V = $v;
@@ -180,6 +180,7 @@ macro_rules! avx512 {
                 max(a: $v, b: $v) -> $v = $max(a, b);
                 min(a: $v, b: $v) -> $v = $min(a, b);
                 not_greater(a: $v, b: $v) -> u32 = u32::from($cmp::<_CMP_NGT_UQ>(a, b));
+                pick(a: $v, b: $v, x: $v, y: $v) -> $v = $mask_mov(y, $cmp::<_CMP_GT_OQ>(a, b), x);
                 split_exponent(a: $v) -> ($v, $v) =
                     ($getexp(a), $getmant::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(a));
                 exp2_whole(n: $v) -> $v = $scalef($splat(1.0), n);
@@ -213,6 +214,7 @@ avx512!(
     _mm512_min_ps,
     _mm512_range_ps,
     _mm512_cmp_ps_mask,
+    _mm512_mask_mov_ps,
     _mm512_getexp_ps,
     _mm512_getmant_ps,
     _mm512_scalef_ps,
@@ -242,6 +244,7 @@ avx512!(
     _mm512_min_pd,
     _mm512_range_pd,
     _mm512_cmp_pd_mask,
+    _mm512_mask_mov_pd,
     _mm512_getexp_pd,
     _mm512_getmant_pd,
     _mm512_scalef_pd,
@@ -303,6 +306,10 @@ macro_rules! avx2 {
                 max(a: $v, b: $v) -> $v = $max(a, b);
                 min(a: $v, b: $v) -> $v = $min(a, b);
                 not_greater(a: $v, b: $v) -> u32 = $movemask($cmp::<_CMP_NGT_UQ>(a, b)).cast_unsigned();
+                pick(a: $v, b: $v, x: $v, y: $v) -> $v = {
+                    let greater = $cmp::<_CMP_GT_OQ>(a, b);
+                    $or($and(greater, x), $andnot(greater, y))
+                };
                 // A float beside `magic` has its whole part in the low bits: that is how whole numbers and bits meet.
                 split_exponent(a: $v) -> ($v, $v) = {
                     let one: $t = 1.0;

@@ -6,14 +6,19 @@ use burn::tensor::TensorData;
 use metric_core::simd::zeros;
 use rayon::prelude::*;
 
-use super::conv::{BEHIND, Sizes, Weights, Windows, as_weights, convolve, spread, weight_gradient};
-use super::norm::{Channels, Slopes, apply, gradient_sums, map_gradient, moments};
+use super::buffers::{Lent, reclaim, take};
+use super::convolution::{Convolution, Scratch, Sizes, Wanted, convolution};
+use super::norm::{Channels, Slopes, Way, apply, gradient_sums, map_gradient, moments};
 use super::{After, Block, BlockOps};
 
-/// Windows of a group of images, at least: few images would leave tiles half empty.
-const WINDOWS: usize = 240;
-/// Parts of a batch whose weight gradients are added up on their own, whatever the number of threads.
+/// Windows of a group of images, about: few would leave tiles half empty, many leave the cache.
+const WINDOWS: usize = 384;
+/// Parts of a batch whose weight gradients are added up on their own, whatever the number of threads; fewer where their
+/// sums would take much memory.
 const PARTS: usize = 16;
+const PART_NUMBERS: usize = 8 << 20;
+/// A result of no more terms is sooner made again than read again.
+const FEW_TERMS: usize = 32;
 
 /// A batch of images, channels last.
 struct Images(FlexTensor);
@@ -50,13 +55,15 @@ struct Plan {
     count: usize,
     sizes: Sizes,
     after: After,
-    /// Images a group.
+    /// Images whose results are made together, and whose weight gradients are added up together.
     group: usize,
+    part: usize,
 }
 
 impl Plan {
     fn new(x: &FlexTensor, weight: &FlexTensor, block: &Block) -> Self {
         let (x, weight) = (x.shape(), weight.shape());
+        let count = x[0];
         let sizes = Sizes {
             channels: x[1],
             filters: weight[0],
@@ -65,11 +72,16 @@ impl Plan {
             stride: block.stride,
             padding: block.padding,
         };
+        let group = WINDOWS.div_ceil(sizes.pixels()).clamp(1, count);
+        let most = (PART_NUMBERS / (sizes.channels * sizes.filters * 16)).clamp(1, PARTS);
+        let parts = count.div_ceil(group).next_power_of_two().min(most);
+        let part = count.div_ceil(parts);
         Self {
-            count: x[0],
+            count,
             sizes,
             after: block.after,
-            group: WINDOWS.div_ceil(sizes.pixels()).min(x[0]).max(1),
+            group: part.div_ceil(part.div_ceil(group)),
+            part,
         }
     }
 
@@ -88,19 +100,58 @@ impl Plan {
     fn map_len(&self) -> usize {
         self.sizes.out_len()
     }
+
+    /// Whether maps are made again rather than kept.
+    fn remakes(&self) -> bool {
+        self.sizes.terms() <= FEW_TERMS
+    }
+
+    fn convolution(&self, weights: &FlexTensor, wanted: Wanted) -> Box<dyn Convolution> {
+        convolution(self.sizes, self.group, &numbers(weights), wanted)
+    }
+
+    fn way<'a>(&self, channels: &'a Channels, residual: Option<&'a [f32]>) -> Way<'a> {
+        Way {
+            channels,
+            after: self.after,
+            width: self.sizes.out()[1],
+            residual,
+        }
+    }
 }
 
-/// Room for the padded images of a group.
-fn room(windows: &Windows, images: usize) -> Vec<f32> {
-    vec![0.0; windows.len * images + BEHIND]
+/// Room of one thread for a group of images.
+struct Room<'a> {
+    convolution: &'a dyn Convolution,
+    scratch: Scratch,
+    map: Lent,
 }
 
-/// Puts images into the middle of the zeros of a room.
-fn place(images: &[f32], sizes: &Sizes, windows: &Windows, room: &mut [f32]) {
-    let shape = [sizes.image[1], sizes.channels];
-    let each = images.chunks_exact(sizes.image_len());
-    for (image, padded) in each.zip(room.chunks_exact_mut(windows.len)) {
-        spread(image, shape, (padded, windows.row), sizes.padding, [1, 1]);
+impl<'a> Room<'a> {
+    fn new(convolution: &'a dyn Convolution, plan: &Plan, made: bool) -> Self {
+        Self {
+            convolution,
+            scratch: convolution.scratch(),
+            map: Lent::new(if made { plan.group * plan.map_len() } else { 0 }),
+        }
+    }
+
+    /// The map of some images: the one that was kept, or made again.
+    fn map<'b>(&'b mut self, x: &[f32], kept: Option<&'b [f32]>, len: usize) -> &'b [f32] {
+        if let Some(kept) = kept {
+            return kept;
+        }
+        self.convolution
+            .forward(x, &mut self.scratch, &mut self.map[..len]);
+        &self.map[..len]
+    }
+}
+
+/// Chunks of something that may not be there, as many as asked.
+fn chunks(of: Option<&[f32]>, len: usize, count: usize) -> Vec<Option<&[f32]>> {
+    match of {
+        Some(of) => of.chunks(len).map(Some).collect(),
+        None => vec![None; count],
     }
 }
 
@@ -111,25 +162,38 @@ struct Moments {
     squares: Vec<f32>,
 }
 
-/// Means and variances over all groups, merged in order (Chan, Golub and `LeVeque`, 1979).
-fn merge(parts: &[Moments], depth: usize) -> (Vec<f32>, Vec<f32>) {
-    let (mut mean, mut squares, mut count) = (vec![0.0f64; depth], vec![0.0f64; depth], 0.0);
-    for part in parts {
-        let more = part.pixels as f64;
-        let all = count + more;
-        for c in 0..depth {
-            let difference = f64::from(part.mean[c]) - mean[c];
-            mean[c] += difference * more / all;
-            squares[c] += f64::from(part.squares[c]) + difference * difference * count * more / all;
+impl Moments {
+    fn of(map: &[f32], depth: usize) -> Self {
+        let (mut mean, mut squares) = (vec![0.0; depth], vec![0.0; depth]);
+        moments(map, &mut mean, &mut squares);
+        Self {
+            pixels: map.len() / depth,
+            mean,
+            squares,
         }
-        count = all;
     }
-    squares.iter_mut().for_each(|sum| *sum /= count);
-    (single(&mean), single(&squares))
+
+    /// Means and variances over all parts, merged in order (Chan, Golub and `LeVeque`, 1979).
+    fn merge(parts: &[Self], depth: usize) -> (Vec<f32>, Vec<f32>) {
+        let (mut mean, mut squares, mut count) = (vec![0.0f64; depth], vec![0.0f64; depth], 0.0);
+        for part in parts {
+            let more = part.pixels as f64;
+            let all = count + more;
+            for c in 0..depth {
+                let difference = f64::from(part.mean[c]) - mean[c];
+                mean[c] += difference * more / all;
+                squares[c] +=
+                    f64::from(part.squares[c]) + difference * difference * count * more / all;
+            }
+            count = all;
+        }
+        squares.iter_mut().for_each(|sum| *sum /= count);
+        (single(&mean), single(&squares))
+    }
 }
 
 /// Sums over parts in order.
-fn total<'a>(parts: impl Iterator<Item = &'a Vec<f32>>, len: usize) -> Vec<f64> {
+fn total<'a>(parts: impl Iterator<Item = &'a [f32]>, len: usize) -> Vec<f64> {
     let mut sums = vec![0.0f64; len];
     for part in parts {
         for (sum, x) in sums.iter_mut().zip(part) {
@@ -139,52 +203,82 @@ fn total<'a>(parts: impl Iterator<Item = &'a Vec<f32>>, len: usize) -> Vec<f64> 
     sums
 }
 
+/// The same, in single precision.
+fn added(parts: &[Lent]) -> Vec<f32> {
+    const SOME: usize = 1 << 12;
+    let mut sums = vec![0.0; parts[0].len()];
+    sums.par_chunks_mut(SOME).enumerate().for_each(|(i, sums)| {
+        let all = parts.iter().map(|part| &part[i * SOME..][..sums.len()]);
+        sums.copy_from_slice(&single(&total(all, sums.len())));
+    });
+    sums
+}
+
 fn single(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&x| x as f32).collect()
 }
 
-/// The convolution's result, and its moments if they are wanted.
+/// A batch on its way through the convolution: the map, where it is kept, and its moments, where they are wanted.
 fn convolved(
     plan: &Plan,
-    x: &Images,
-    weight: &FlexTensor,
+    x: &[f32],
+    convolution: &dyn Convolution,
+    map: Option<&mut [f32]>,
     wanted: bool,
-) -> (Vec<f32>, Vec<Moments>) {
-    let sizes = &plan.sizes;
-    let windows = sizes.windows(plan.group);
-    let weights = Weights::forward(&numbers(weight), sizes);
-    let mut map = zeros(plan.count * plan.map_len());
-    let parts: Vec<Option<Moments>> = map
-        .par_chunks_mut(plan.group * plan.map_len())
-        .zip(x.data().par_chunks(plan.group * sizes.image_len()))
+) -> Vec<Moments> {
+    let (filters, map_len) = (plan.sizes.filters, plan.group * plan.map_len());
+    let groups = plan.count.div_ceil(plan.group);
+    let made = map.is_none();
+    let mut maps: Vec<Option<&mut [f32]>> = match map {
+        Some(map) => map.chunks_mut(map_len).map(Some).collect(),
+        None => (0..groups).map(|_| None).collect(),
+    };
+    maps.par_iter_mut()
+        .zip(x.par_chunks(plan.group * plan.sizes.image_len()))
         .map_init(
-            || room(&windows, plan.group),
-            |room, (map, images)| {
-                place(images, sizes, &windows, room);
-                convolve(room, &windows, &weights, map);
-                wanted.then(|| {
-                    let mut mean = vec![0.0; sizes.filters];
-                    let mut squares = mean.clone();
-                    moments(map, &mut mean, &mut squares);
-                    Moments {
-                        pixels: map.len() / sizes.filters,
-                        mean,
-                        squares,
-                    }
-                })
+            || Room::new(convolution, plan, made),
+            |room, (map, x)| {
+                if let Some(map) = map {
+                    convolution.forward(x, &mut room.scratch, map);
+                    return wanted.then(|| Moments::of(map, filters));
+                }
+                let len = x.len() / plan.sizes.image_len() * plan.map_len();
+                Some(Moments::of(room.map(x, None, len), filters))
             },
         )
-        .collect();
-    (map, parts.into_iter().flatten().collect())
+        .collect::<Vec<_>>()
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-fn finished(plan: &Plan, map: &[f32], channels: &Channels) -> FlexTensor {
-    let mut out = zeros(plan.count * plan.result_len());
-    let [_, width] = plan.sizes.out();
-    out.par_chunks_mut(plan.result_len())
-        .zip(map.par_chunks(plan.map_len()))
-        .for_each(|(out, map)| apply(map, width, channels, plan.after, out));
-    images(out, plan.out_shape(), plan.sizes.filters)
+/// What becomes of the maps.
+fn finish(
+    plan: &Plan,
+    (x, map, residual): (&[f32], Option<&[f32]>, Option<&[f32]>),
+    convolution: &dyn Convolution,
+    channels: &Channels,
+    out: &mut [f32],
+) {
+    let (map_len, result_len) = (plan.map_len(), plan.result_len());
+    let groups = plan.count.div_ceil(plan.group);
+    let maps = chunks(map, plan.group * map_len, groups);
+    let residuals = chunks(residual, plan.group * map_len, groups);
+    out.par_chunks_mut(plan.group * result_len)
+        .zip(x.par_chunks(plan.group * plan.sizes.image_len()))
+        .zip(maps.into_par_iter().zip(residuals))
+        .for_each_init(
+            || Room::new(convolution, plan, map.is_none()),
+            |room, ((out, x), (map, residual))| {
+                let len = out.len() / result_len * map_len;
+                let map = room.map(x, map, len);
+                let each = out.chunks_mut(result_len).zip(map.chunks(map_len));
+                for (i, (out, map)) in each.enumerate() {
+                    let residual = residual.map(|all| &all[i * map_len..][..map_len]);
+                    apply(map, plan.way(channels, residual), out);
+                }
+            },
+        );
 }
 
 impl BlockOps for Flex {
@@ -193,16 +287,33 @@ impl BlockOps for Flex {
         weight: FlexTensor,
         gamma: FlexTensor,
         beta: FlexTensor,
+        residual: FlexTensor,
         mean: FlexTensor,
         variance: FlexTensor,
         block: Block,
     ) -> FlexTensor {
         let plan = Plan::new(&x, &weight, &block);
-        let (map, _) = convolved(&plan, &Images::of(x), &weight, false);
+        let forward = Wanted {
+            forward: true,
+            back: false,
+        };
+        let convolution = plan.convolution(&weight, forward);
         let [mean, variance] = [&mean, &variance].map(numbers);
         let [gamma, beta] = [&gamma, &beta].map(numbers);
         let channels = Channels::new(&mean, &variance, &gamma, &beta, block.epsilon);
-        finished(&plan, &map, &channels)
+        let x = Images::of(x);
+        let residual = block.residual.then(|| Images::of(residual));
+        let residual = residual.as_ref().map(Images::data);
+        let mut out = zeros(plan.count * plan.result_len());
+        let mut map = Lent::default();
+        if !plan.remakes() {
+            map = Lent::new(plan.count * plan.map_len());
+            convolved(&plan, x.data(), &*convolution, Some(&mut map), false);
+        }
+        let kept = (!plan.remakes()).then_some(&*map);
+        let from = (x.data(), kept, residual);
+        finish(&plan, from, &*convolution, &channels, &mut out);
+        images(out, plan.out_shape(), plan.sizes.filters)
     }
 
     fn block_train(
@@ -210,19 +321,32 @@ impl BlockOps for Flex {
         weight: FlexTensor,
         gamma: FlexTensor,
         beta: FlexTensor,
+        residual: FlexTensor,
         block: Block,
     ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
         let plan = Plan::new(&x, &weight, &block);
         let filters = plan.sizes.filters;
-        let (map, parts) = convolved(&plan, &Images::of(x), &weight, true);
-        let (mean, variance) = merge(&parts, filters);
+        let forward = Wanted {
+            forward: true,
+            back: false,
+        };
+        let convolution = plan.convolution(&weight, forward);
+        let x = Images::of(x);
+        let residual = block.residual.then(|| Images::of(residual));
+        let residual = residual.as_ref().map(Images::data);
+        let mut map = (!plan.remakes()).then(|| take(plan.count * plan.map_len()));
+        let parts = convolved(&plan, x.data(), &*convolution, map.as_deref_mut(), true);
+        let (mean, variance) = Moments::merge(&parts, filters);
         let [gamma, beta] = [&gamma, &beta].map(numbers);
         let channels = Channels::new(&mean, &variance, &gamma, &beta, block.epsilon);
-        let out = finished(&plan, &map, &channels);
+        let mut out = take(plan.count * plan.result_len());
+        let from = (x.data(), map.as_deref(), residual);
+        finish(&plan, from, &*convolution, &channels, &mut out);
         let [height, width] = plan.sizes.out();
+        let kept = if map.is_some() { plan.count } else { 0 };
         (
-            out,
-            images(map, [plan.count, height, width], filters),
+            images(out, plan.out_shape(), filters),
+            images(map.unwrap_or_default(), [kept, height, width], filters),
             tensor(mean, [filters]),
             tensor(variance, [filters]),
         )
@@ -233,28 +357,56 @@ impl BlockOps for Flex {
         weight: FlexTensor,
         gamma: FlexTensor,
         beta: FlexTensor,
+        residual: FlexTensor,
         map: FlexTensor,
         mean: FlexTensor,
         variance: FlexTensor,
         gradient: FlexTensor,
         block: Block,
-    ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
+    ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
         let plan = Plan::new(&x, &weight, &block);
         let sizes = &plan.sizes;
         let filters = sizes.filters;
+        let (map_len, result_len) = (plan.map_len(), plan.result_len());
+        let image_len = sizes.image_len();
+        let wanted = Wanted {
+            forward: plan.remakes(),
+            back: block.input_gradient,
+        };
+        let convolution = plan.convolution(&weight, wanted);
+        let convolution = &*convolution;
         let (x, map, gradient) = (Images::of(x), Images::of(map), Images::of(gradient));
+        let residual = block.residual.then(|| Images::of(residual));
         let [mean, variance] = [&mean, &variance].map(numbers);
         let [gamma, beta] = [&gamma, &beta].map(numbers);
         let channels = Channels::new(&mean, &variance, &gamma, &beta, block.epsilon);
-        let [_, width] = sizes.out();
 
-        let sums: Vec<[Vec<f32>; 2]> = map
+        let kept = (!plan.remakes()).then(|| map.data());
+        let added_to = residual.as_ref().map(Images::data);
+        let groups = plan.count.div_ceil(plan.group);
+        let mut reaching = block.residual.then(|| take(plan.count * map_len));
+        let reached: Vec<Option<&mut [f32]>> = match &mut reaching {
+            Some(all) => all.chunks_mut(plan.group * map_len).map(Some).collect(),
+            None => (0..groups).map(|_| None).collect(),
+        };
+        let sums: Vec<_> = x
             .data()
-            .par_chunks(plan.map_len())
-            .zip(gradient.data().par_chunks(plan.result_len()))
-            .map(|(map, gradient)| gradient_sums(map, width, &channels, plan.after, gradient))
+            .par_chunks(plan.group * image_len)
+            .zip(gradient.data().par_chunks(plan.group * result_len))
+            .zip(chunks(kept, plan.group * map_len, groups))
+            .zip(chunks(added_to, plan.group * map_len, groups))
+            .zip(reached)
+            .map_init(
+                || Room::new(convolution, &plan, kept.is_none()),
+                |room, ((((x, gradient), map), residual), reached)| {
+                    let map = room.map(x, map, x.len() / image_len * map_len);
+                    let way = plan.way(&channels, residual);
+                    gradient_sums(map, way, (gradient, result_len), reached)
+                },
+            )
             .collect();
-        let [beta, mut gamma] = [0, 1].map(|i| total(sums.iter().map(|sums| &sums[i]), filters));
+        let beta = total(sums.iter().map(|sums| &*sums.gradient), filters);
+        let mut gamma = total(sums.iter().map(|sums| &*sums.product), filters);
         for (sum, &inverse) in gamma.iter_mut().zip(&channels.inverse) {
             *sum *= f64::from(inverse);
         }
@@ -263,80 +415,77 @@ impl BlockOps for Flex {
         let share = |sums: &[f32]| sums.iter().map(|sum| sum / pixels).collect::<Vec<_>>();
         let slopes = Slopes::new(&channels, &share(&beta), &share(&gamma));
 
-        let windows = sizes.windows(plan.group);
-        let back = sizes.reversed().windows(plan.group);
-        let turned = Weights::backward(&numbers(&weight), sizes);
-        let margin = [0, 1].map(|i| sizes.kernel[i] - 1 - sizes.padding[i]);
-        let groups = plan.count.div_ceil(plan.group);
-        let part = groups.div_ceil(PARTS) * plan.group;
-        let wanted = block.input_gradient;
-        let image_len = sizes.image_len();
-        let mut input = zeros(if wanted { plan.count * image_len } else { 0 });
-        let inputs: Vec<&mut [f32]> = if wanted {
-            input.chunks_mut(part * image_len).collect()
-        } else {
-            (0..plan.count.div_ceil(part))
-                .map(|_| &mut [][..])
-                .collect()
+        // Where there is a residual, ReLU has already taken its part.
+        let (after, reached) = match &reaching {
+            Some(reaching) => (After::default(), &**reaching),
+            None => (plan.after, gradient.data()),
         };
-        let weights: Vec<Vec<f32>> = inputs
+        let way = Way {
+            after,
+            ..plan.way(&channels, None)
+        };
+        let mut input = take(if wanted.back {
+            plan.count * image_len
+        } else {
+            0
+        });
+        let parts = plan.count.div_ceil(plan.part);
+        let inputs: Vec<Option<&mut [f32]>> = if wanted.back {
+            input.chunks_mut(plan.part * image_len).map(Some).collect()
+        } else {
+            (0..parts).map(|_| None).collect()
+        };
+        let weights: Vec<Lent> = inputs
             .into_par_iter()
-            .zip(x.data().par_chunks(part * image_len))
-            .zip(map.data().par_chunks(part * plan.map_len()))
-            .zip(gradient.data().par_chunks(part * plan.result_len()))
-            .map(|(((input, x), map), gradient)| {
-                let mut sums = vec![0.0; sizes.weights_len()];
-                let mut padded = room(&windows, plan.group);
-                let mut around = if wanted {
-                    room(&back, plan.group)
-                } else {
-                    Vec::new()
-                };
-                let mut maps = vec![0.0; plan.group * plan.map_len()];
-                let mut inputs = input.chunks_mut(plan.group * image_len);
+            .zip(x.data().par_chunks(plan.part * image_len))
+            .zip(reached.par_chunks(plan.part * result_len))
+            .zip(chunks(kept, plan.part * map_len, parts))
+            .map(|(((mut input, x), gradient), map)| {
+                let mut sums = Lent::zeros(convolution.sums_len());
+                let mut room = Room::new(convolution, &plan, kept.is_none());
+                let mut maps = Lent::new(plan.group * map_len);
                 let groups = x
                     .chunks(plan.group * image_len)
-                    .zip(map.chunks(plan.group * plan.map_len()))
-                    .zip(gradient.chunks(plan.group * plan.result_len()));
-                for ((x, map), gradient) in groups {
-                    let maps = &mut maps[..map.len()];
+                    .zip(gradient.chunks(plan.group * result_len));
+                for (i, (x, gradient)) in groups.enumerate() {
+                    let len = x.len() / image_len * map_len;
+                    let maps = &mut maps[..len];
+                    let map = map.map(|map| &map[i * plan.group * map_len..][..len]);
+                    let map = room.map(x, map, len);
                     let each = map
-                        .chunks_exact(plan.map_len())
-                        .zip(gradient.chunks_exact(plan.result_len()));
-                    for ((map, gradient), out) in each.zip(maps.chunks_exact_mut(plan.map_len())) {
-                        let map = (map, width);
-                        map_gradient(map, &channels, &slopes, plan.after, gradient, out);
+                        .chunks_exact(map_len)
+                        .zip(gradient.chunks_exact(result_len));
+                    for ((map, gradient), out) in each.zip(maps.chunks_exact_mut(map_len)) {
+                        map_gradient(map, way, &slopes, gradient, out);
                     }
-                    place(x, sizes, &windows, &mut padded);
-                    weight_gradient(&padded, &windows, maps, &mut sums);
-                    if let Some(input) = inputs.next() {
-                        let each = maps.chunks_exact(plan.map_len());
-                        for (map, to) in each.zip(around.chunks_exact_mut(back.len)) {
-                            let to = (to, back.row);
-                            spread(map, [width, filters], to, margin, sizes.stride);
-                        }
-                        convolve(&around, &back, &turned, input);
-                    }
+                    let input = input
+                        .as_deref_mut()
+                        .map(|input| &mut input[i * plan.group * image_len..][..x.len()]);
+                    convolution.backward(x, maps, &mut room.scratch, &mut sums, input);
                 }
                 sums
             })
             .collect();
-        let weights = single(&total(weights.iter(), sizes.weights_len()));
+        let weights = convolution.weights(&added(&weights));
         let shape = weight.shape();
         let [height, width] = sizes.image;
-        let input_shape = if wanted {
-            [plan.count, height, width]
-        } else {
-            [0, height, width]
-        };
+        let given = if wanted.back { plan.count } else { 0 };
+        let [out_height, out_width] = sizes.out();
+        let reached = if reaching.is_some() { plan.count } else { 0 };
+        [x, map, gradient]
+            .into_iter()
+            .chain(residual)
+            .for_each(|images| reclaim(images.0));
         (
-            images(input, input_shape, sizes.channels),
-            tensor(
-                as_weights(&weights, sizes),
-                [shape[0], shape[1], shape[2], shape[3]],
-            ),
+            images(input, [given, height, width], sizes.channels),
+            tensor(weights, [shape[0], shape[1], shape[2], shape[3]]),
             tensor(gamma, [filters]),
             tensor(beta, [filters]),
+            images(
+                reaching.unwrap_or_default(),
+                [reached, out_height, out_width],
+                filters,
+            ),
         )
     }
 }

@@ -7,60 +7,141 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 
-/// Images, channels, filters, height, width; kernel, stride, padding; what follows.
-type Case = ([usize; 5], [usize; 2], [usize; 2], [usize; 2], After);
+/// Images, channels, filters, height, width; kernel, stride, padding; what follows, and whether with a residual.
+type Case = ([usize; 5], [usize; 2], [usize; 2], [usize; 2], After, bool);
 
 const fn after(relu: bool, pool: bool) -> After {
     After { relu, pool }
 }
 
+const fn case(
+    sizes: [usize; 5],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    after: After,
+) -> Case {
+    (sizes, kernel, stride, padding, after, false)
+}
+
+const fn with_residual(case: Case) -> Case {
+    (case.0, case.1, case.2, case.3, case.4, true)
+}
+
 const CASES: &[Case] = &[
-    ([1, 1, 1, 3, 3], [3, 3], [1, 1], [1, 1], after(false, false)),
-    (
+    case([1, 1, 1, 3, 3], [3, 3], [1, 1], [1, 1], after(false, false)),
+    case(
         [2, 1, 64, 28, 28],
         [3, 3],
         [1, 1],
         [1, 1],
         after(true, true),
     ),
-    (
+    case(
         [3, 64, 32, 14, 14],
         [3, 3],
         [1, 1],
         [1, 1],
         after(true, true),
     ),
-    ([5, 3, 40, 7, 9], [3, 3], [1, 1], [1, 1], after(true, true)),
-    ([4, 5, 7, 9, 8], [5, 5], [1, 1], [2, 2], after(true, false)),
-    ([4, 6, 33, 8, 8], [1, 1], [1, 1], [0, 0], after(false, true)),
-    (
+    case([5, 3, 40, 7, 9], [3, 3], [1, 1], [1, 1], after(true, true)),
+    case([4, 5, 7, 9, 8], [5, 5], [1, 1], [2, 2], after(true, false)),
+    case([4, 6, 33, 8, 8], [1, 1], [1, 1], [0, 0], after(false, true)),
+    case(
         [3, 17, 16, 11, 7],
         [3, 3],
         [2, 2],
         [1, 1],
         after(true, false),
     ),
-    (
+    case(
         [2, 8, 20, 12, 10],
         [1, 1],
         [2, 2],
         [0, 0],
         after(false, false),
     ),
-    ([2, 4, 9, 10, 13], [3, 5], [2, 1], [0, 2], after(true, true)),
-    ([70, 3, 4, 3, 3], [3, 3], [1, 1], [1, 1], after(true, false)),
-    ([1, 2, 65, 6, 6], [7, 7], [2, 2], [3, 3], after(true, false)),
+    case([2, 4, 9, 10, 13], [3, 5], [2, 1], [0, 2], after(true, true)),
+    case([70, 3, 4, 3, 3], [3, 3], [1, 1], [1, 1], after(true, false)),
+    case([1, 2, 65, 6, 6], [7, 7], [2, 2], [3, 3], after(true, false)),
+    case(
+        [2, 3, 5, 9, 11],
+        [5, 4],
+        [3, 3],
+        [4, 1],
+        after(false, false),
+    ),
+    // By fewer products: one block and several, odd sides, no padding and much, a whole group and less.
+    case(
+        [1, 16, 16, 4, 4],
+        [3, 3],
+        [1, 1],
+        [1, 1],
+        after(false, false),
+    ),
+    case([7, 16, 48, 9, 7], [3, 3], [1, 1], [0, 0], after(true, true)),
+    case(
+        [50, 48, 16, 3, 3],
+        [3, 3],
+        [1, 1],
+        [1, 1],
+        after(true, false),
+    ),
+    case(
+        [2, 32, 96, 5, 12],
+        [3, 3],
+        [1, 1],
+        [2, 1],
+        after(false, true),
+    ),
+    case(
+        [1, 128, 128, 8, 8],
+        [3, 3],
+        [1, 1],
+        [1, 1],
+        after(true, false),
+    ),
+    // With a residual.
+    with_residual(case(
+        [3, 5, 7, 6, 5],
+        [3, 3],
+        [1, 1],
+        [1, 1],
+        after(true, false),
+    )),
+    with_residual(case(
+        [9, 32, 32, 8, 8],
+        [3, 3],
+        [1, 1],
+        [1, 1],
+        after(true, false),
+    )),
+    with_residual(case(
+        [2, 6, 9, 7, 7],
+        [3, 3],
+        [2, 2],
+        [1, 1],
+        after(false, false),
+    )),
+    with_residual(case(
+        [2, 1, 20, 9, 9],
+        [3, 3],
+        [1, 1],
+        [1, 1],
+        after(true, false),
+    )),
 ];
 
 struct Made {
     conv: Conv2d,
     norm: BatchNorm,
     images: Tensor<4>,
+    residual: Option<Tensor<4>>,
     slopes: Tensor<4>,
 }
 
 fn made(case: &Case) -> Made {
-    let &([n, channels, filters, height, width], kernel, stride, [y, x], after) = case;
+    let &([n, channels, filters, height, width], kernel, stride, [y, x], after, adds) = case;
     let device = Device::flex().autodiff();
     // Not the device's generator, which all tests of the process share.
     let mut generator = ChaCha8Rng::seed_from_u64(7);
@@ -84,29 +165,33 @@ fn made(case: &Case) -> Made {
     let shape = [n, channels, height, width];
     let images = TensorData::new(random(shape.iter().product()), shape);
     let images = Tensor::<4>::from_data(images, &device) + 0.5;
-    let shape = by_layers(&conv, &norm, after, images.clone()).dims();
+    let shape = by_layers(&conv, &norm, after, images.clone(), None).dims();
+    let residual = TensorData::new(random(shape.iter().product()), shape);
+    let residual = adds.then(|| Tensor::from_data(residual, &device));
     let slopes = TensorData::new(random(shape.iter().product()), shape);
     Made {
         conv,
         norm,
         images,
+        residual,
         slopes: Tensor::from_data(slopes, &device),
     }
 }
 
 impl Made {
-    /// The result, and the gradients of images, weights, gamma and beta, with a state of its own.
-    fn run(&self, after: After, fast: bool) -> [Vec<f32>; 7] {
+    /// The result, the gradients of images, weights, gamma, beta and residual, and the state, which is its own.
+    fn run(&self, after: After, fast: bool) -> [Vec<f32>; 8] {
         let norm = BatchNorm {
             running_mean: burn::module::RunningState::new(self.norm.running_mean.value()),
             running_var: burn::module::RunningState::new(self.norm.running_var.value()),
             ..self.norm.clone()
         };
         let images = self.images.clone().detach().require_grad();
+        let residual = self.residual.clone().map(|x| x.detach().require_grad());
         let out = if fast {
-            conv_block(&self.conv, &norm, after, images.clone())
+            conv_block(&self.conv, &norm, after, images.clone(), residual.clone())
         } else {
-            by_layers(&self.conv, &norm, after, images.clone())
+            by_layers(&self.conv, &norm, after, images.clone(), residual.clone())
         };
         let gradients = (out.clone() * self.slopes.clone()).sum().backward();
         let numbers = |x: TensorData| x.try_to_vec::<f32>().expect("f32");
@@ -135,6 +220,9 @@ impl Made {
                     .expect("tracked")
                     .into_data(),
             ),
+            residual.map_or_else(Vec::new, |residual| {
+                numbers(residual.grad(&gradients).expect("tracked").into_data())
+            }),
             numbers(norm.running_mean.value_sync().into_data()),
             numbers(norm.running_var.value_sync().into_data()),
         ]
@@ -155,7 +243,7 @@ fn a_block_is_what_its_layers_are() {
         let made = made(case);
         let (got, want) = (made.run(case.4, true), made.run(case.4, false));
         for (i, (got, want)) in got.iter().zip(&want).enumerate() {
-            let most = if i == 0 || i > 4 { 1e-5 } else { 1e-4 };
+            let most = if i == 0 || i > 5 { 1e-5 } else { 1e-4 };
             assert!(
                 off(got, want) <= most,
                 "{i} of {case:?}: {}",
@@ -169,10 +257,19 @@ fn a_block_is_what_its_layers_are() {
 fn the_operation_is_taken_where_it_can_be() {
     for case in CASES {
         let made = made(case);
-        assert!(fast_block(&made.conv, &made.norm, case.4, &made.images).is_some());
+        assert!(
+            fast_block(
+                &made.conv,
+                &made.norm,
+                case.4,
+                &made.images,
+                made.residual.as_ref()
+            )
+            .is_some()
+        );
         let mut dilated = made.conv.clone();
         dilated.dilation = [2, 2];
-        assert!(fast_block(&dilated, &made.norm, case.4, &made.images).is_none());
+        assert!(fast_block(&dilated, &made.norm, case.4, &made.images, None).is_none());
     }
 }
 
@@ -182,8 +279,9 @@ fn evaluation_uses_the_running_statistics() {
         let made = made(case);
         let (conv, norm) = (made.conv.valid(), made.norm.valid());
         let images = made.images.inner();
-        let got = conv_block(&conv, &norm, case.4, images.clone());
-        let want = by_layers(&conv, &norm, case.4, images);
+        let residual = made.residual.map(Tensor::inner);
+        let got = conv_block(&conv, &norm, case.4, images.clone(), residual.clone());
+        let want = by_layers(&conv, &norm, case.4, images, residual);
         let [got, want] = [got, want].map(|x| x.into_data().try_to_vec::<f32>().expect("f32"));
         assert!(off(&got, &want) <= 1e-5, "{case:?}: {}", off(&got, &want));
     }
@@ -198,7 +296,7 @@ fn the_number_of_threads_changes_no_bit() {
             .build()
             .expect("threads");
         pool.install(|| {
-            let case = ([40, 64, 32, 14, 14], case.1, case.2, case.3, case.4);
+            let case = ([40, 64, 32, 14, 14], case.1, case.2, case.3, case.4, case.5);
             made(&case)
                 .run(case.4, true)
                 .map(|numbers| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>())
@@ -226,7 +324,7 @@ fn gradients_are_slopes() {
                 } else {
                     conv.weight = Param::from_tensor(moved);
                 }
-                let out = conv_block(&conv, &made.norm, case.4, images);
+                let out = conv_block(&conv, &made.norm, case.4, images, made.residual.clone());
                 let products = (out * made.slopes.clone()).into_data();
                 let products = products.try_to_vec::<f32>().expect("f32");
                 products.iter().map(|&x| f64::from(x)).sum::<f64>()

@@ -78,6 +78,7 @@ macro_rules! properties {
                         simd.min(va, vb),
                         &|i| if a[i] < b[i] { a[i] } else { b[i] },
                     );
+                    check("pick", simd.pick(va, vb, vb, vc), &|i| if a[i] > b[i] { b[i] } else { c[i] });
                     check("round", simd.round(va), &|i| a[i].round_ties_even());
                     // Rounded once or twice, but the same way in all lanes that tell the two apart.
                     let sums = lanes(simd, simd.mul_add(va, vb, vc));
