@@ -281,6 +281,30 @@ def k_means_start(x, k):
 # Training steps.
 
 
+def residual_network(nn):
+    """ResNet-18 with a 3 x 3 stem, up to the mean over all pixels."""
+
+    class Block(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+            self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+            self.bn1, self.bn2 = nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)
+            self.relu, self.shortcut = nn.ReLU(inplace=True), nn.Identity()
+            if inputs != outputs:
+                self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+        def forward(self, x):
+            y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+            return self.relu(y.add_(self.shortcut(x)))
+
+    layers, inputs = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)], 64
+    for outputs in (64, 128, 256, 512):
+        layers += [Block(inputs, outputs, 1 if inputs == outputs else 2), Block(outputs, outputs, 1)]
+        inputs = outputs
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
 def train_step(name, n):
     """Forward, backward and one step of Adam with a softmax loss over 10 classes."""
     if not torch:
@@ -296,6 +320,8 @@ def train_step(name, n):
         if name == "conv4":
             blocks = block(1, 64) + block(64, 64) + block(64, 64) + block(64, 128, pool=False)
             return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(128 * 9, 128), nn.Linear(128, 10)), (n, 1, 28, 28)
+        if name == "resnet18":
+            return nn.Sequential(residual_network(nn), nn.Linear(512, 128), nn.Linear(128, 10)), (n, 3, 32, 32)
         hidden = [nn.Linear(784, 512, bias=False), nn.BatchNorm1d(512), nn.ReLU(inplace=True)]
         return nn.Sequential(*hidden, nn.Linear(512, 128), nn.Linear(128, 10)), (n, 784)
 

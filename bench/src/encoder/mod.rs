@@ -3,6 +3,7 @@
 mod conv_block;
 mod conv_net;
 mod mlp;
+mod resnet;
 
 use burn::config::Config;
 use burn::module::{Module, Param};
@@ -11,6 +12,7 @@ use burn::tensor::{Device, Tensor};
 pub use conv_block::{After, conv_block};
 pub use conv_net::{ConvNet, ConvNetConfig};
 pub use mlp::{Mlp, MlpConfig};
+pub use resnet::{ResNet, ResNetConfig, Stem};
 
 /// What one input row means.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use metric_losses::SoftmaxLossConfig;
 
 use super::{Op, Settings, SpeedError, Work, data};
-use crate::encoder::{ConvNetConfig, MlpConfig};
+use crate::encoder::{ConvNetConfig, MlpConfig, ResNetConfig};
 
 const CLASSES: usize = 10;
 const EMBEDDING: usize = 128;
@@ -22,6 +22,15 @@ pub(super) fn ops() -> Vec<Op> {
             step(settings, side * side, net, &device, |net, x| {
                 let [n, len] = x.dims();
                 net.forward(x.reshape([n, 1, len]))
+            })
+        }),
+        Op::new("train_step:resnet18", |settings| {
+            let (channels, side, device) = (3, 32, device());
+            let net = ResNetConfig::new(channels, EMBEDDING).init(&device);
+            let inputs = channels * side * side;
+            step(settings, inputs, net, &device, move |net, x| {
+                let [n, _] = x.dims();
+                net.forward(x.reshape([n, channels, side, side]))
             })
         }),
         Op::new("train_step:mlp", |settings| {
