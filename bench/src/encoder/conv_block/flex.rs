@@ -107,7 +107,9 @@ impl Plan {
     }
 
     fn convolution(&self, weights: &FlexTensor, wanted: Wanted) -> Box<dyn Convolution> {
-        convolution(self.sizes, self.group, &numbers(weights), wanted)
+        let weights = weights.to_contiguous();
+        let weights = weights.as_slice().expect("contiguous, and f32");
+        convolution(self.sizes, self.group, weights, wanted)
     }
 
     fn way<'a>(&self, channels: &'a Channels, residual: Option<&'a [f32]>) -> Way<'a> {

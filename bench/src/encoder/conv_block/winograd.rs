@@ -82,21 +82,13 @@ impl Winograd {
             })
             .collect();
         let times = ((tiles.len() + TILES / 2) / TILES).max(1);
-        let terms = weights.len() / sizes.filters;
-        let forward = wanted.forward.then(|| {
-            let mut rows = vec![0.0; weights.len()];
-            let shape = (sizes.filters, terms);
-            transpose((weights, terms), shape, (&mut rows, sizes.filters));
-            Filters::new(&rows, sizes.channels, sizes.filters)
-        });
-        let back = wanted.back.then(|| {
-            let mut rows = vec![0.0; weights.len()];
-            let each = weights.chunks_exact(terms);
-            for (from, to) in each.zip(rows.chunks_exact_mut(terms)) {
-                transpose((from, 9), (sizes.channels, 9), (to, sizes.channels));
-            }
-            Filters::new(&rows, sizes.filters, sizes.channels)
-        });
+        let (c, k) = (sizes.channels, sizes.filters);
+        let forward = wanted
+            .forward
+            .then(|| Filters::new(weights, (c, 9), (k, 9 * c)));
+        let back = wanted
+            .back
+            .then(|| Filters::new(weights, (k, 9 * c), (c, 9)));
         Self {
             most: tiles.len().div_ceil(times).next_multiple_of(12),
             sizes,
@@ -266,14 +258,26 @@ impl Convolution for Winograd {
 
     fn weights(&self, sums: &[f32]) -> Vec<f32> {
         let (c, k) = (self.sizes.channels, self.sizes.filters);
-        let mut rows = vec![0.0; 9 * c * k];
-        run(FilterGradients {
-            sums,
-            filters: k,
-            rows: &mut rows,
-        });
+        // Terms by filters: the transpose of what weights are.
+        let mut rows = Lent::new(9 * c * k);
+        rows.par_chunks_exact_mut(BLOCK * 9 * k)
+            .enumerate()
+            .for_each(|(i, rows)| {
+                let sums = &sums[i * BLOCK * k..];
+                run(FilterGradients {
+                    sums,
+                    place: c * k,
+                    filters: k,
+                    rows,
+                });
+            });
         let mut weights = vec![0.0; rows.len()];
-        transpose((&rows, k), (9 * c, k), (&mut weights, 9 * c));
+        weights
+            .par_chunks_exact_mut(BLOCK * 9 * c)
+            .enumerate()
+            .for_each(|(i, weights)| {
+                transpose((&rows[i * BLOCK..], k), (9 * c, BLOCK), (weights, 9 * c));
+            });
         weights
     }
 }
@@ -394,34 +398,35 @@ struct Filters {
 }
 
 impl Filters {
-    /// From `[terms, 9, filters]`.
-    fn new(rows: &[f32], terms: usize, filters: usize) -> Self {
+    /// From weights: how many terms and filters, and how far each is from the next.
+    fn new(weights: &[f32], terms: (usize, usize), filters: (usize, usize)) -> Self {
         let (_, width) = widths::<f32>();
-        let panel = PLACES * terms * width;
-        let mut panels = vec![0.0; filters.div_ceil(width) * panel];
+        let panel = PLACES * terms.0 * width;
+        let mut panels = vec![0.0; filters.0.div_ceil(width) * panel];
         panels
             .par_chunks_exact_mut(panel)
             .enumerate()
             .for_each(|(i, panel)| {
+                let first = i * width;
                 run(Panel {
-                    rows,
-                    filters,
-                    first: i * width,
+                    weights: &weights[first * filters.1..],
+                    terms,
+                    filters: (width.min(filters.0 - first), filters.1),
                     panel,
                 });
             });
         Self {
             panels,
-            terms,
-            filters,
+            terms: terms.0,
+            filters: filters.0,
         }
     }
 }
 
 struct Panel<'a> {
-    rows: &'a [f32],
-    filters: usize,
-    first: usize,
+    weights: &'a [f32],
+    terms: (usize, usize),
+    filters: (usize, usize),
     panel: &'a mut [f32],
 }
 
@@ -432,15 +437,16 @@ impl Kernel<f32> for Panel<'_> {
     fn run<S: Simd<f32>>(self, simd: S) {
         let width = 2 * S::LANES;
         let place = self.panel.len() / PLACES;
-        for (term, rows) in self.rows.chunks_exact(9 * self.filters).enumerate() {
+        let (count, apart) = self.filters;
+        // Filters side by side.
+        let mut beside = vec![0.0; 9 * width];
+        for term in 0..self.terms.0 {
+            let from = &self.weights[term * self.terms.1..];
+            transpose((from, apart), (count, 9), (&mut beside, width));
             for half in [0, S::LANES] {
-                let first = self.first + half;
-                if first >= self.filters {
-                    continue;
-                }
                 let mut g = [[simd.zero(); 3]; 3];
-                for (i, row) in rows.chunks_exact(self.filters).enumerate() {
-                    g[i / 3][i % 3] = simd.load(&row[first..]);
+                for i in 0..9 {
+                    g[i / 3][i % 3] = simd.load(&beside[i * width + half..]);
                 }
                 let u = Filter::square(simd, g);
                 for i in 0..PLACES {
@@ -452,9 +458,11 @@ impl Kernel<f32> for Panel<'_> {
     }
 }
 
-/// `Gᵀ U G` of the sums `[places, terms, filters]`, as `[terms, 9, filters]`.
+/// `Gᵀ U G` of some terms' sums `[places, terms, filters]`, as `[terms, 9, filters]`.
 struct FilterGradients<'a> {
     sums: &'a [f32],
+    /// From a place to the next.
+    place: usize,
     filters: usize,
     rows: &'a mut [f32],
 }
@@ -464,7 +472,7 @@ impl Kernel<f32> for FilterGradients<'_> {
 
     #[inline(always)]
     fn run<S: Simd<f32>>(self, simd: S) {
-        let place = self.sums.len() / PLACES;
+        let place = self.place;
         for (term, rows) in self.rows.chunks_exact_mut(9 * self.filters).enumerate() {
             for first in (0..self.filters).step_by(S::LANES) {
                 let mut u = [[simd.zero(); 4]; 4];
