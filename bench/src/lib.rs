@@ -7,6 +7,7 @@ pub mod conformance;
 pub mod data;
 pub mod encoder;
 pub mod export;
+pub mod optimizer;
 pub mod report;
 pub mod run;
 pub mod speed;

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
 use metric_core::Relevance;
 use metric_losses::{TripletIndices, l2_normalize};
@@ -16,6 +16,7 @@ use super::examples::{Examples, download};
 use super::files::{create_dir, read, read_json, write_atomic, write_json};
 use super::objective::{LossName, Objective};
 use crate::encoder::{Encoder, EncoderConfig};
+use crate::optimizer::AdamW;
 
 /// Share of the steps over which the learning rate rises to its peak.
 const WARM_UP: f64 = 0.05;
@@ -84,12 +85,12 @@ impl Trainer {
             .standardized_by(&mean, &deviation);
         let classes = train.class_names().len();
         let objective = Objective::new(config.loss, classes, config.embedding_dim, &device);
-        let optimizer = AdamWConfig::new()
-            .with_weight_decay(config.weight_decay as f32)
-            .init();
+        let optimizer = AdamW {
+            weight_decay: config.weight_decay as f32,
+        };
         Self {
             learner: Some(Learner { encoder, objective }.materialize()),
-            optimizer,
+            optimizer: optimizer.into(),
             stream,
             miner,
             device,

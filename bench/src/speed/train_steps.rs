@@ -3,12 +3,13 @@
 use std::hint::black_box;
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use metric_losses::SoftmaxLossConfig;
 
 use super::{Op, Settings, SpeedError, Work, data};
 use crate::encoder::{ConvNetConfig, MlpConfig, ResNetConfig};
+use crate::optimizer::Adam;
 
 const CLASSES: usize = 10;
 const EMBEDDING: usize = 128;
@@ -64,7 +65,7 @@ where
     let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [settings.n]), device);
     let loss = SoftmaxLossConfig::new(CLASSES, EMBEDDING).init(device);
     let mut model = Some((net, loss));
-    let mut optimizer = AdamConfig::new().init();
+    let mut optimizer = ModuleOptimizer::from(Adam::default());
     Ok(Work::new(move || {
         let now = model.take().expect("put back after every step");
         let loss = now.1.forward(forward(&now.0, rows.clone()), labels.clone());
