@@ -5,7 +5,7 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
-use super::conv_block::{After, conv_block};
+use super::conv_block::{After, channels_first, channels_last, conv_block};
 
 /// Channels of the four convolutions.
 const CHANNELS: [usize; 4] = [64, 64, 64, 128];
@@ -67,11 +67,11 @@ impl ConvNet {
     /// If the images are not of the configured size.
     pub fn forward(&self, images: Tensor<3>) -> Tensor<2> {
         let [n, channels, _] = images.dims();
-        let mut maps = images.reshape([n, channels, self.height, self.width]);
+        let mut maps = channels_last(images.reshape([n, channels, self.height, self.width]));
         for block in &self.blocks {
             maps = block.forward(maps);
         }
-        self.head.forward(maps.flatten(1, 3))
+        self.head.forward(channels_first(maps).flatten(1, 3))
     }
 }
 

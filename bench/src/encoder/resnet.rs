@@ -5,7 +5,7 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
-use super::conv_block::{After, conv_block};
+use super::conv_block::{After, channels_first, channels_last, conv_block};
 
 /// Channels of the four stages.
 const CHANNELS: [usize; 4] = [64, 128, 256, 512];
@@ -105,18 +105,18 @@ impl ResNet {
     /// - `images`: `[n, channels, height, width]`, any size
     /// - output: `[n, embedding_size]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut maps = conv_block(&self.conv1, &self.bn1, RELU, images, None);
+        let mut maps = conv_block(&self.conv1, &self.bn1, RELU, channels_last(images), None);
         if let Some(pool) = &self.maxpool {
-            maps = pool.forward(maps);
+            maps = channels_last(pool.forward(channels_first(maps)));
         }
         for stage in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
             for block in stage {
                 maps = block.forward(maps);
             }
         }
-        let [n, channels, height, width] = maps.dims();
-        let pixels = maps.reshape([n, channels, height * width]);
-        self.fc.forward(pixels.mean_dim(2).reshape([n, channels]))
+        let [n, height, width, channels] = maps.dims();
+        let pixels = maps.reshape([n, height * width, channels]);
+        self.fc.forward(pixels.mean_dim(1).reshape([n, channels]))
     }
 }
 

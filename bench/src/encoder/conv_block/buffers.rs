@@ -1,5 +1,6 @@
 //! Buffers that are used again from step to step: fresh ones cost page faults and zeros that nobody reads.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use burn::backend::flex::FlexTensor;
@@ -8,14 +9,15 @@ use metric_core::simd::zeros;
 #[derive(Debug)]
 struct Pool {
     free: Vec<Vec<f32>>,
-    /// Numbers given out and not come back, now and at most.
-    out: usize,
+    /// Buffers given out: where they are, and numbers of each.
+    out: BTreeMap<usize, usize>,
+    /// The most numbers ever given out at once.
     most: usize,
 }
 
 static POOL: Mutex<Pool> = Mutex::new(Pool {
     free: Vec::new(),
-    out: 0,
+    out: BTreeMap::new(),
     most: 0,
 });
 
@@ -24,38 +26,43 @@ fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// So many numbers, whatever they are.
-pub(super) fn take(len: usize) -> Vec<f32> {
-    let found = {
-        let mut pool = pool();
-        pool.out += len;
-        pool.most = pool.most.max(pool.out);
+impl Pool {
+    /// The smallest free buffer of at least `len` numbers that is not much too large.
+    fn find(&mut self, len: usize) -> Option<Vec<f32>> {
         let fits = |buffer: &Vec<f32>| buffer.capacity() >= len && buffer.capacity() / 2 <= len;
-        let fitting = (0..pool.free.len()).filter(|&i| fits(&pool.free[i]));
-        let best = fitting.min_by_key(|&i| pool.free[i].capacity());
-        if best.is_none() {
-            // No more in all than was ever needed at once: the oldest go.
-            let mut held = pool.free.iter().map(Vec::capacity).sum::<usize>();
-            while !pool.free.is_empty() && held + pool.out > pool.most {
-                held -= pool.free.remove(0).capacity();
-            }
+        let fitting = (0..self.free.len()).filter(|&i| fits(&self.free[i]));
+        let best = fitting.min_by_key(|&i| self.free[i].capacity())?;
+        Some(self.free.remove(best))
+    }
+
+    fn lend(&mut self, buffer: &Vec<f32>) {
+        self.out.insert(buffer.as_ptr().addr(), buffer.capacity());
+        let out = self.out.values().sum::<usize>();
+        self.most = self.most.max(out);
+        // No more in all than was ever needed at once: the oldest go.
+        let mut held = self.free.iter().map(Vec::capacity).sum::<usize>();
+        while !self.free.is_empty() && held + out > self.most {
+            held -= self.free.remove(0).capacity();
         }
-        best.map(|i| pool.free.remove(i))
-    };
-    match found {
-        Some(mut buffer) => {
-            buffer.resize(len, 0.0);
-            buffer
-        }
-        None => zeros(len),
     }
 }
 
-/// Takes back as much as was given out; what is more came from elsewhere, and goes.
+/// So many numbers, whatever they are.
+pub(super) fn take(len: usize) -> Vec<f32> {
+    if len == 0 {
+        return Vec::new();
+    }
+    let found = pool().find(len);
+    let mut buffer = found.unwrap_or_else(|| zeros(len));
+    buffer.resize(len, 0.0);
+    pool().lend(&buffer);
+    buffer
+}
+
+/// Takes back what was given out; what came from elsewhere goes.
 pub(super) fn give_back(buffer: Vec<f32>) {
     let mut pool = pool();
-    if buffer.len() <= pool.out && buffer.capacity() > 0 {
-        pool.out -= buffer.len();
+    if pool.out.remove(&buffer.as_ptr().addr()).is_some() {
         pool.free.push(buffer);
     }
 }

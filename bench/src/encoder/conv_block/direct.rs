@@ -1,6 +1,8 @@
 //! Convolutions as products that read the padded images where they lie: a window is the left side's row, never copied
 //! together, and named by where it starts.
 
+use std::ops::Range;
+
 use metric_core::simd::{Kernel, Simd, run, transpose, widths};
 
 use super::buffers::Lent;
@@ -470,7 +472,12 @@ fn correlate_on<S: Simd<f32>, const ROWS: usize>(simd: S, product: Correlate<'_>
             }
             for first in (0..filters).step_by(width) {
                 let columns = first..(first + width).min(filters);
-                let tile = tile_on(simd, lines, starts, gradient, filters, columns.clone());
+                let to_filters = (gradient, filters, columns.clone());
+                let tile = if columns.len() == width {
+                    tile_on::<S, ROWS, true>(simd, lines, starts, to_filters)
+                } else {
+                    tile_on::<S, ROWS, false>(simd, lines, starts, to_filters)
+                };
                 for (tile, sums) in tile.iter().zip(sums.chunks_exact_mut(filters)) {
                     let sums = &mut sums[columns.clone()];
                     let (low, high) = sums.split_at_mut(S::LANES.min(sums.len()));
@@ -484,19 +491,18 @@ fn correlate_on<S: Simd<f32>, const ROWS: usize>(simd: S, product: Correlate<'_>
     }
 }
 
+/// A tile of two whole vectors, or of less.
 #[inline(always)]
-fn tile_on<S: Simd<f32>, const ROWS: usize>(
+fn tile_on<S: Simd<f32>, const ROWS: usize, const WHOLE: bool>(
     simd: S,
     lines: [&[f32]; ROWS],
     starts: &[usize],
-    gradient: &[f32],
-    filters: usize,
-    columns: std::ops::Range<usize>,
+    (gradient, filters, columns): (&[f32], usize, Range<usize>),
 ) -> [[S::V; 2]; ROWS] {
     let mut tile = [[simd.zero(); 2]; ROWS];
     for (&start, gradient) in starts.iter().zip(gradient.chunks_exact(filters)) {
         let gradient = &gradient[columns.clone()];
-        let b = if gradient.len() == 2 * S::LANES {
+        let b = if WHOLE {
             [simd.load(gradient), simd.load(&gradient[S::LANES..])]
         } else {
             let (low, high) = gradient.split_at(S::LANES.min(gradient.len()));

@@ -20,34 +20,17 @@ const PART_NUMBERS: usize = 8 << 20;
 /// A result of no more terms is sooner made again than read again.
 const FEW_TERMS: usize = 32;
 
-/// A batch of images, channels last.
-struct Images(FlexTensor);
-
-impl Images {
-    fn of(tensor: FlexTensor) -> Self {
-        Self(tensor.permute(&[0, 2, 3, 1]).to_contiguous())
-    }
-
-    fn data(&self) -> &[f32] {
-        self.0.as_slice().expect("contiguous, and f32")
-    }
-}
-
 fn numbers(tensor: &FlexTensor) -> Vec<f32> {
-    let tensor = tensor.to_contiguous();
-    tensor
-        .as_slice::<f32>()
-        .expect("contiguous, and f32")
-        .to_vec()
+    data(&tensor.to_contiguous()).to_vec()
 }
 
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-/// Channels last, seen as channels first.
-fn images(values: Vec<f32>, [count, height, width]: [usize; 3], depth: usize) -> FlexTensor {
-    tensor(values, [count, height, width, depth]).permute(&[0, 3, 1, 2])
+/// What a tensor holds, which must be in one piece.
+fn data(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("contiguous, and f32")
 }
 
 /// What both directions need to know.
@@ -65,9 +48,9 @@ impl Plan {
         let (x, weight) = (x.shape(), weight.shape());
         let count = x[0];
         let sizes = Sizes {
-            channels: x[1],
+            channels: x[3],
             filters: weight[0],
-            image: [x[2], x[3]],
+            image: [x[1], x[2]],
             kernel: [weight[2], weight[3]],
             stride: block.stride,
             padding: block.padding,
@@ -85,15 +68,14 @@ impl Plan {
         }
     }
 
-    fn out_shape(&self) -> [usize; 3] {
+    fn out_shape(&self) -> [usize; 4] {
         let [height, width] = self.after.out(self.sizes.out());
-        [self.count, height, width]
+        [self.count, height, width, self.sizes.filters]
     }
 
     /// Numbers of an image of the result.
     fn result_len(&self) -> usize {
-        let [_, height, width] = self.out_shape();
-        height * width * self.sizes.filters
+        self.out_shape()[1..].iter().product()
     }
 
     /// Numbers of an image of the convolution's result.
@@ -108,8 +90,7 @@ impl Plan {
 
     fn convolution(&self, weights: &FlexTensor, wanted: Wanted) -> Box<dyn Convolution> {
         let weights = weights.to_contiguous();
-        let weights = weights.as_slice().expect("contiguous, and f32");
-        convolution(self.sizes, self.group, weights, wanted)
+        convolution(self.sizes, self.group, data(&weights), wanted)
     }
 
     fn way<'a>(&self, channels: &'a Channels, residual: Option<&'a [f32]>) -> Way<'a> {
@@ -303,19 +284,18 @@ impl BlockOps for Flex {
         let [mean, variance] = [&mean, &variance].map(numbers);
         let [gamma, beta] = [&gamma, &beta].map(numbers);
         let channels = Channels::new(&mean, &variance, &gamma, &beta, block.epsilon);
-        let x = Images::of(x);
-        let residual = block.residual.then(|| Images::of(residual));
-        let residual = residual.as_ref().map(Images::data);
+        let [x, residual] = [x, residual].map(|images| images.to_contiguous());
+        let residual = block.residual.then(|| data(&residual));
         let mut out = zeros(plan.count * plan.result_len());
         let mut map = Lent::default();
         if !plan.remakes() {
             map = Lent::new(plan.count * plan.map_len());
-            convolved(&plan, x.data(), &*convolution, Some(&mut map), false);
+            convolved(&plan, data(&x), &*convolution, Some(&mut map), false);
         }
         let kept = (!plan.remakes()).then_some(&*map);
-        let from = (x.data(), kept, residual);
+        let from = (data(&x), kept, residual);
         finish(&plan, from, &*convolution, &channels, &mut out);
-        images(out, plan.out_shape(), plan.sizes.filters)
+        tensor(out, plan.out_shape())
     }
 
     fn block_train(
@@ -333,22 +313,21 @@ impl BlockOps for Flex {
             back: false,
         };
         let convolution = plan.convolution(&weight, forward);
-        let x = Images::of(x);
-        let residual = block.residual.then(|| Images::of(residual));
-        let residual = residual.as_ref().map(Images::data);
+        let [x, residual] = [x, residual].map(|images| images.to_contiguous());
+        let residual = block.residual.then(|| data(&residual));
         let mut map = (!plan.remakes()).then(|| take(plan.count * plan.map_len()));
-        let parts = convolved(&plan, x.data(), &*convolution, map.as_deref_mut(), true);
+        let parts = convolved(&plan, data(&x), &*convolution, map.as_deref_mut(), true);
         let (mean, variance) = Moments::merge(&parts, filters);
         let [gamma, beta] = [&gamma, &beta].map(numbers);
         let channels = Channels::new(&mean, &variance, &gamma, &beta, block.epsilon);
         let mut out = take(plan.count * plan.result_len());
-        let from = (x.data(), map.as_deref(), residual);
+        let from = (data(&x), map.as_deref(), residual);
         finish(&plan, from, &*convolution, &channels, &mut out);
         let [height, width] = plan.sizes.out();
         let kept = if map.is_some() { plan.count } else { 0 };
         (
-            images(out, plan.out_shape(), filters),
-            images(map.unwrap_or_default(), [kept, height, width], filters),
+            tensor(out, plan.out_shape()),
+            tensor(map.unwrap_or_default(), [kept, height, width, filters]),
             tensor(mean, [filters]),
             tensor(variance, [filters]),
         )
@@ -377,24 +356,23 @@ impl BlockOps for Flex {
         };
         let convolution = plan.convolution(&weight, wanted);
         let convolution = &*convolution;
-        let (x, map, gradient) = (Images::of(x), Images::of(map), Images::of(gradient));
-        let residual = block.residual.then(|| Images::of(residual));
+        let [x, map, gradient, residual] =
+            [x, map, gradient, residual].map(|images| images.to_contiguous());
         let [mean, variance] = [&mean, &variance].map(numbers);
         let [gamma, beta] = [&gamma, &beta].map(numbers);
         let channels = Channels::new(&mean, &variance, &gamma, &beta, block.epsilon);
 
-        let kept = (!plan.remakes()).then(|| map.data());
-        let added_to = residual.as_ref().map(Images::data);
+        let kept = (!plan.remakes()).then(|| data(&map));
+        let added_to = block.residual.then(|| data(&residual));
         let groups = plan.count.div_ceil(plan.group);
         let mut reaching = block.residual.then(|| take(plan.count * map_len));
         let reached: Vec<Option<&mut [f32]>> = match &mut reaching {
             Some(all) => all.chunks_mut(plan.group * map_len).map(Some).collect(),
             None => (0..groups).map(|_| None).collect(),
         };
-        let sums: Vec<_> = x
-            .data()
+        let sums: Vec<_> = data(&x)
             .par_chunks(plan.group * image_len)
-            .zip(gradient.data().par_chunks(plan.group * result_len))
+            .zip(data(&gradient).par_chunks(plan.group * result_len))
             .zip(chunks(kept, plan.group * map_len, groups))
             .zip(chunks(added_to, plan.group * map_len, groups))
             .zip(reached)
@@ -420,7 +398,7 @@ impl BlockOps for Flex {
         // Where there is a residual, ReLU has already taken its part.
         let (after, reached) = match &reaching {
             Some(reaching) => (After::default(), &**reaching),
-            None => (plan.after, gradient.data()),
+            None => (plan.after, data(&gradient)),
         };
         let way = Way {
             after,
@@ -439,7 +417,7 @@ impl BlockOps for Flex {
         };
         let weights: Vec<Lent> = inputs
             .into_par_iter()
-            .zip(x.data().par_chunks(plan.part * image_len))
+            .zip(data(&x).par_chunks(plan.part * image_len))
             .zip(reached.par_chunks(plan.part * result_len))
             .zip(chunks(kept, plan.part * map_len, parts))
             .map(|(((mut input, x), gradient), map)| {
@@ -474,19 +452,15 @@ impl BlockOps for Flex {
         let given = if wanted.back { plan.count } else { 0 };
         let [out_height, out_width] = sizes.out();
         let reached = if reaching.is_some() { plan.count } else { 0 };
-        [x, map, gradient]
-            .into_iter()
-            .chain(residual)
-            .for_each(|images| reclaim(images.0));
+        [x, map, gradient, residual].into_iter().for_each(reclaim);
         (
-            images(input, [given, height, width], sizes.channels),
+            tensor(input, [given, height, width, sizes.channels]),
             tensor(weights, [shape[0], shape[1], shape[2], shape[3]]),
             tensor(gamma, [filters]),
             tensor(beta, [filters]),
-            images(
+            tensor(
                 reaching.unwrap_or_default(),
-                [reached, out_height, out_width],
-                filters,
+                [reached, out_height, out_width, filters],
             ),
         )
     }

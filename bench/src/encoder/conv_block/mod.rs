@@ -1,7 +1,8 @@
 //! A convolution with batch norm, and ReLU and max pooling after it, as one operation of the CPU backend with gradients
 //! of its own.
 //!
-//! Tensors are channels first for the outside and channels last in memory, so that blocks in a row need no copies.
+//! Images are channels last, `[n, height, width, channels]`: a window's row is one run of numbers, and sums that Burn makes
+//! of gradients run over memory in order.
 
 mod buffers;
 mod convolution;
@@ -229,7 +230,7 @@ pub struct After {
     pub pool: bool,
 }
 
-/// The convolution of images `[n, channels, height, width]`, then batch norm, the sum with a residual of the result's
+/// The convolution of images `[n, height, width, channels]`, then batch norm, the sum with a residual of the result's
 /// shape if there is one, ReLU and max pooling, each with the meaning and the state of Burn's layer.
 ///
 /// On the CPU backend one operation does all of it (`f32`, one group, no dilation, no bias, equal padding on both sides
@@ -278,9 +279,9 @@ fn by_layers(
     images: Tensor<4>,
     residual: Option<Tensor<4>>,
 ) -> Tensor<4> {
-    let mut maps = norm.forward(conv.forward(images));
+    let mut maps = norm.forward(conv.forward(channels_first(images)));
     if let Some(residual) = residual {
-        maps = maps + residual;
+        maps = maps + channels_first(residual);
     }
     if after.relu {
         maps = relu(maps);
@@ -289,7 +290,17 @@ fn by_layers(
         let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
         maps = pool.forward(maps);
     }
-    maps
+    channels_last(maps)
+}
+
+/// Images `[n, channels, height, width]` as `[n, height, width, channels]`.
+pub(super) fn channels_last(images: Tensor<4>) -> Tensor<4> {
+    images.permute([0, 2, 3, 1])
+}
+
+/// The other way.
+pub(super) fn channels_first(images: Tensor<4>) -> Tensor<4> {
+    images.permute([0, 3, 1, 2])
 }
 
 /// The block, if the operation can do it.
@@ -312,7 +323,7 @@ fn fast_block(
         _ => return None,
     };
     let plain = conv.groups == 1 && conv.dilation == [1, 1] && conv.bias.is_none();
-    let [n, channels, height, width] = images.dims();
+    let [n, height, width, channels] = images.dims();
     let [filters, of_channels, rows, columns] = conv.weight.dims();
     let image = [height, width];
     let kernel = [rows, columns];
@@ -322,7 +333,7 @@ fn fast_block(
     }
     let out = [0, 1].map(|i| (image[i] + 2 * padding[i] - kernel[i]) / conv.stride[i] + 1);
     let adds = match residual {
-        Some(residual) => !after.pool && residual.dims() == [n, filters, out[0], out[1]],
+        Some(residual) => !after.pool && residual.dims() == [n, out[0], out[1], filters],
         None => true,
     };
     let pools = !after.pool || out.iter().all(|&side| side >= 2);

@@ -162,7 +162,7 @@ fn made(case: &Case) -> Made {
     for param in [&mut norm.gamma, &mut norm.beta] {
         *param = Param::from_tensor(Tensor::from_floats(random(filters).as_slice(), &device));
     }
-    let shape = [n, channels, height, width];
+    let shape = [n, height, width, channels];
     let images = TensorData::new(random(shape.iter().product()), shape);
     let images = Tensor::<4>::from_data(images, &device) + 0.5;
     let shape = by_layers(&conv, &norm, after, images.clone(), None).dims();

@@ -392,7 +392,7 @@ impl Line<4, 3> for FilterBack {
 /// `G g Gᵀ` in panels of two vectors' width: `[panels, places, terms, width]`, filled up with zeros.
 #[derive(Debug)]
 struct Filters {
-    panels: Vec<f32>,
+    panels: Lent,
     terms: usize,
     filters: usize,
 }
@@ -402,7 +402,7 @@ impl Filters {
     fn new(weights: &[f32], terms: (usize, usize), filters: (usize, usize)) -> Self {
         let (_, width) = widths::<f32>();
         let panel = PLACES * terms.0 * width;
-        let mut panels = vec![0.0; filters.0.div_ceil(width) * panel];
+        let mut panels = Lent::new(filters.0.div_ceil(width) * panel);
         panels
             .par_chunks_exact_mut(panel)
             .enumerate()
