@@ -1,24 +1,27 @@
 //! Buffers that are used again from step to step: fresh ones cost page faults and zeros that nobody reads.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 
 use burn::backend::flex::FlexTensor;
 use metric_core::simd::zeros;
 
+/// Requests after which a buffer that nobody asked for goes: those of some training steps.
+const PATIENCE: u64 = 10_000;
+
 #[derive(Debug)]
 struct Pool {
-    free: Vec<Vec<f32>>,
-    /// Buffers given out: where they are, and numbers of each.
-    out: BTreeMap<usize, usize>,
-    /// The most numbers ever given out at once.
-    most: usize,
+    /// Free buffers, and the request after which each came back.
+    free: Vec<(u64, Vec<f32>)>,
+    /// Where those are that were given out.
+    out: BTreeSet<usize>,
+    requests: u64,
 }
 
 static POOL: Mutex<Pool> = Mutex::new(Pool {
     free: Vec::new(),
-    out: BTreeMap::new(),
-    most: 0,
+    out: BTreeSet::new(),
+    requests: 0,
 });
 
 fn pool() -> MutexGuard<'static, Pool> {
@@ -26,44 +29,35 @@ fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-impl Pool {
-    /// The smallest free buffer of at least `len` numbers that is not much too large.
-    fn find(&mut self, len: usize) -> Option<Vec<f32>> {
-        let fits = |buffer: &Vec<f32>| buffer.capacity() >= len && buffer.capacity() / 2 <= len;
-        let fitting = (0..self.free.len()).filter(|&i| fits(&self.free[i]));
-        let best = fitting.min_by_key(|&i| self.free[i].capacity())?;
-        Some(self.free.remove(best))
-    }
-
-    fn lend(&mut self, buffer: &Vec<f32>) {
-        self.out.insert(buffer.as_ptr().addr(), buffer.capacity());
-        let out = self.out.values().sum::<usize>();
-        self.most = self.most.max(out);
-        // No more in all than was ever needed at once: the oldest go.
-        let mut held = self.free.iter().map(Vec::capacity).sum::<usize>();
-        while !self.free.is_empty() && held + out > self.most {
-            held -= self.free.remove(0).capacity();
-        }
-    }
-}
-
 /// So many numbers, whatever they are.
 pub(super) fn take(len: usize) -> Vec<f32> {
     if len == 0 {
         return Vec::new();
     }
-    let found = pool().find(len);
+    let found = {
+        let mut pool = pool();
+        pool.requests += 1;
+        let now = pool.requests;
+        pool.free.retain(|(since, _)| since + PATIENCE > now);
+        // The smallest that is large enough and not much too large.
+        let fits = |room: usize| room >= len && room / 2 <= len;
+        let rooms = pool.free.iter().map(|(_, buffer)| buffer.capacity());
+        let fitting = rooms.enumerate().filter(|&(_, room)| fits(room));
+        let best = fitting.min_by_key(|&(_, room)| room);
+        best.map(|(i, _)| pool.free.swap_remove(i).1)
+    };
     let mut buffer = found.unwrap_or_else(|| zeros(len));
     buffer.resize(len, 0.0);
-    pool().lend(&buffer);
+    pool().out.insert(buffer.as_ptr().addr());
     buffer
 }
 
 /// Takes back what was given out; what came from elsewhere goes.
 pub(super) fn give_back(buffer: Vec<f32>) {
     let mut pool = pool();
-    if pool.out.remove(&buffer.as_ptr().addr()).is_some() {
-        pool.free.push(buffer);
+    if pool.out.remove(&buffer.as_ptr().addr()) {
+        let now = pool.requests;
+        pool.free.push((now, buffer));
     }
 }
 
