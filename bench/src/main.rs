@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    metric_core::simd::keep_pages();
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {

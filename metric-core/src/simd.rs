@@ -25,3 +25,9 @@ pub fn transpose<T: Scalar>(from: (&[T], usize), shape: (usize, usize), to: (&mu
 pub fn zeros<T: Scalar>(count: usize) -> Vec<T> {
     pages::zeros(count)
 }
+
+/// Has the allocator keep freed memory for what comes next; to be called once, at the start of a program that makes and
+/// drops the same large results again and again.
+pub fn keep_pages() {
+    pages::keep_pages();
+}

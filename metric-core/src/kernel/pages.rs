@@ -1,4 +1,4 @@
-//! Memory for large results.
+//! Memory for large results, and memory that is used again and again.
 
 /// Zeros, in large pages where the system offers them: touching a fresh matrix page by page costs more than filling it.
 pub(crate) fn zeros<T: Copy + Default>(count: usize) -> Vec<T> {
@@ -27,3 +27,21 @@ fn prefer_large<T>(values: &mut [T]) {
 
 #[cfg(any(not(target_os = "linux"), miri))]
 fn prefer_large<T>(_: &mut [T]) {}
+
+/// Has the allocator keep what is freed, up to the size of a large batch's tensor, instead of giving it back to the system,
+/// which would hand it out page by page again. For programs that make and drop the same results in every step.
+#[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+pub(crate) fn keep_pages() {
+    const KEPT: libc::c_int = 64 << 20;
+    const NEVER: libc::c_int = -1;
+    for (parameter, value) in [
+        (libc::M_MMAP_THRESHOLD, KEPT),
+        (libc::M_TRIM_THRESHOLD, NEVER),
+    ] {
+        // SAFETY: this only sets when the allocator asks the system for memory, and gives it back; failing is harmless.
+        let _ = unsafe { libc::mallopt(parameter, value) };
+    }
+}
+
+#[cfg(any(not(all(target_os = "linux", target_env = "gnu")), miri))]
+pub(crate) fn keep_pages() {}
