@@ -32,7 +32,8 @@ fn prefer_large<T>(_: &mut [T]) {}
 /// which would hand it out page by page again. For programs that make and drop the same results in every step.
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 pub(crate) fn keep_pages() {
-    const KEPT: libc::c_int = 64 << 20;
+    // The most that every version of the library accepts.
+    const KEPT: libc::c_int = 32 << 20;
     const NEVER: libc::c_int = -1;
     for (parameter, value) in [
         (libc::M_MMAP_THRESHOLD, KEPT),

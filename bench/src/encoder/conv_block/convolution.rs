@@ -57,6 +57,10 @@ pub(super) struct Wanted {
     pub(super) back: bool,
 }
 
+/// Whether sums hold something already; if not, what lies there is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Begun(pub(super) bool);
+
 /// Room for what becomes of a group of images.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -76,13 +80,13 @@ pub(super) trait Convolution: Sync {
     /// Results of images.
     fn forward(&self, x: &[f32], scratch: &mut Scratch, out: &mut [f32]);
 
-    /// Adds what the weights' gradient is made of to `sums`, and gives the gradient of the images.
+    /// Adds what the weights' gradient is made of to `sums`, or begins them, and gives the gradient of the images.
     fn backward(
         &self,
         x: &[f32],
         gradient: &[f32],
         scratch: &mut Scratch,
-        sums: &mut [f32],
+        sums: (&mut [f32], Begun),
         input: Option<&mut [f32]>,
     );
 

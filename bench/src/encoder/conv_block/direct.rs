@@ -1,12 +1,10 @@
 //! Convolutions as products that read the padded images where they lie: a window is the left side's row, never copied
 //! together, and named by where it starts.
 
-use std::ops::Range;
-
 use metric_core::simd::{Kernel, Simd, run, transpose, widths};
 
 use super::buffers::Lent;
-use super::convolution::{Convolution, Scratch, Sizes, Wanted, spread};
+use super::convolution::{Begun, Convolution, Scratch, Sizes, Wanted, spread};
 
 #[derive(Debug)]
 pub(super) struct Direct {
@@ -190,6 +188,10 @@ impl Convolution for Direct {
     fn scratch(&self) -> Scratch {
         let mut scratch = Scratch {
             padded: Lent::zeros(self.images * self.windows.len),
+            right: Lent::zeros({
+                let filters = self.sizes.filters.next_multiple_of(widths::<f32>().1);
+                filters * self.windows.some(self.sizes.filters)
+            }),
             ..Scratch::default()
         };
         if let Some(back) = &self.back {
@@ -220,7 +222,7 @@ impl Convolution for Direct {
         x: &[f32],
         gradient: &[f32],
         scratch: &mut Scratch,
-        sums: &mut [f32],
+        (sums, begun): (&mut [f32], Begun),
         input: Option<&mut [f32]>,
     ) {
         self.pad(x, &mut scratch.padded);
@@ -230,6 +232,8 @@ impl Convolution for Direct {
             gradient,
             filters: self.sizes.filters,
             sums,
+            begun,
+            panels: &mut scratch.right,
         });
         let Some(input) = input else { return };
         let back = self.back.as_ref().expect("wanted");
@@ -418,14 +422,28 @@ fn line_on<S: Simd<f32>, const ROWS: usize>(
 
 /// Numbers that a core's nearest cache holds beside others.
 const NEAR: usize = 9 << 10;
+/// Windows at a time at least: sums are read and written once for all of them.
+const MANY: usize = 128;
 
-/// Adds `Σ image[window + term] gradient[window, filter]` over all windows to `sums[term, filter]`.
+impl Windows {
+    /// Windows at a time: whole rows of them, whose image and gradient stay in cache while all weights pass by.
+    fn some(&self, filters: usize) -> usize {
+        let line = self.row + self.columns * filters;
+        let lines = NEAR.saturating_sub(self.rows * self.row) / line;
+        lines.max(MANY.div_ceil(self.columns)) * self.columns
+    }
+}
+
+/// Adds `Σ image[window + term] gradient[window, filter]` over all windows to `sums[term, filter]`, or begins it.
 struct Correlate<'a> {
     image: &'a [f32],
     windows: &'a Windows,
     gradient: &'a [f32],
     filters: usize,
     sums: &'a mut [f32],
+    begun: Begun,
+    /// Room for the gradients of some windows, `[panels, windows, width]`.
+    panels: &'a mut [f32],
 }
 
 impl Kernel<f32> for Correlate<'_> {
@@ -449,15 +467,26 @@ fn correlate_on<S: Simd<f32>, const ROWS: usize>(simd: S, product: Correlate<'_>
         gradient,
         filters,
         sums,
+        mut begun,
+        panels,
     } = product;
     let width = 2 * S::LANES;
     let terms = windows.rows * windows.run;
-    // Whole rows of windows whose image and gradient stay in cache while all weights pass by.
-    let line = windows.row + windows.columns * filters;
-    let lines = (NEAR.saturating_sub(windows.rows * windows.row) / line).max(1);
-    let some = lines * windows.columns;
+    let some = windows.some(filters);
     let parts = windows.starts[..gradient.len() / filters].chunks(some);
     for (starts, gradient) in parts.zip(gradient.chunks(some * filters)) {
+        for (panel, first) in panels
+            .chunks_mut(some * width)
+            .zip((0..filters).step_by(width))
+        {
+            let columns = width.min(filters - first);
+            for (to, from) in panel
+                .chunks_exact_mut(width)
+                .zip(gradient.chunks_exact(filters))
+            {
+                to[..columns].copy_from_slice(&from[first..first + columns]);
+            }
+        }
         let last = *starts.iter().max().expect("no chunk is empty");
         for (first_term, sums) in (0..terms)
             .step_by(ROWS)
@@ -470,44 +499,37 @@ fn correlate_on<S: Simd<f32>, const ROWS: usize>(simd: S, product: Correlate<'_>
                 let offset = term / windows.run * windows.row + term % windows.run;
                 lines[r] = &image[offset..][..last + 1];
             }
-            for first in (0..filters).step_by(width) {
+            for (panel, first) in panels.chunks(some * width).zip((0..filters).step_by(width)) {
                 let columns = first..(first + width).min(filters);
-                let to_filters = (gradient, filters, columns.clone());
-                let tile = if columns.len() == width {
-                    tile_on::<S, ROWS, true>(simd, lines, starts, to_filters)
-                } else {
-                    tile_on::<S, ROWS, false>(simd, lines, starts, to_filters)
-                };
+                let tile = tile_on::<S, ROWS>(simd, lines, starts, panel);
                 for (tile, sums) in tile.iter().zip(sums.chunks_exact_mut(filters)) {
                     let sums = &mut sums[columns.clone()];
                     let (low, high) = sums.split_at_mut(S::LANES.min(sums.len()));
-                    let low_sum = simd.add(simd.load_part(low), tile[0]);
-                    simd.store_part(low_sum, low);
-                    let high_sum = simd.add(simd.load_part(high), tile[1]);
-                    simd.store_part(high_sum, high);
+                    for (sums, &tile) in [low, high].into_iter().zip(tile) {
+                        let old = if begun.0 {
+                            simd.load_part(sums)
+                        } else {
+                            simd.zero()
+                        };
+                        simd.store_part(simd.add(old, tile), sums);
+                    }
                 }
             }
         }
+        begun = Begun(true);
     }
 }
 
-/// A tile of two whole vectors, or of less.
 #[inline(always)]
-fn tile_on<S: Simd<f32>, const ROWS: usize, const WHOLE: bool>(
+fn tile_on<S: Simd<f32>, const ROWS: usize>(
     simd: S,
     lines: [&[f32]; ROWS],
     starts: &[usize],
-    (gradient, filters, columns): (&[f32], usize, Range<usize>),
+    panel: &[f32],
 ) -> [[S::V; 2]; ROWS] {
     let mut tile = [[simd.zero(); 2]; ROWS];
-    for (&start, gradient) in starts.iter().zip(gradient.chunks_exact(filters)) {
-        let gradient = &gradient[columns.clone()];
-        let b = if WHOLE {
-            [simd.load(gradient), simd.load(&gradient[S::LANES..])]
-        } else {
-            let (low, high) = gradient.split_at(S::LANES.min(gradient.len()));
-            [simd.load_part(low), simd.load_part(high)]
-        };
+    for (&start, b) in starts.iter().zip(panel.chunks_exact(2 * S::LANES)) {
+        let b = [simd.load(b), simd.load(&b[S::LANES..])];
         for r in 0..ROWS {
             let a = simd.splat(lines[r][start]);
             tile[r][0] = simd.mul_add(a, b[0], tile[r][0]);

@@ -3,11 +3,11 @@
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
-use metric_core::simd::zeros;
+use metric_core::simd::{Kernel, Simd, run, zeros};
 use rayon::prelude::*;
 
 use super::buffers::{Lent, reclaim, take};
-use super::convolution::{Convolution, Scratch, Sizes, Wanted, convolution};
+use super::convolution::{Begun, Convolution, Scratch, Sizes, Wanted, convolution};
 use super::norm::{Channels, Slopes, Way, apply, gradient_sums, map_gradient, moments};
 use super::{After, Block, BlockOps};
 
@@ -187,13 +187,30 @@ fn total<'a>(parts: impl Iterator<Item = &'a [f32]>, len: usize) -> Vec<f64> {
 }
 
 /// The same, in single precision.
-fn added(parts: &[Lent]) -> Vec<f32> {
+fn added(parts: &[Lent]) -> Lent {
     const SOME: usize = 1 << 12;
-    let mut sums = vec![0.0; parts[0].len()];
-    sums.par_chunks_mut(SOME).enumerate().for_each(|(i, sums)| {
-        let all = parts.iter().map(|part| &part[i * SOME..][..sums.len()]);
-        sums.copy_from_slice(&single(&total(all, sums.len())));
-    });
+    struct Add<'a>(&'a [Lent], usize, &'a mut [f32]);
+    impl Kernel<f32> for Add<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd<f32>>(self, _: S) {
+            let Self(parts, from, out) = self;
+            let mut sums = [0.0f64; SOME];
+            let sums = &mut sums[..out.len()];
+            for part in parts {
+                for (sum, x) in sums.iter_mut().zip(&part[from..]) {
+                    *sum += f64::from(*x);
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = *sum as f32;
+            }
+        }
+    }
+    let mut sums = Lent::new(parts[0].len());
+    sums.par_chunks_mut(SOME)
+        .enumerate()
+        .for_each(|(i, sums)| run(Add(parts, i * SOME, sums)));
     sums
 }
 
@@ -421,7 +438,7 @@ impl BlockOps for Flex {
             .zip(reached.par_chunks(plan.part * result_len))
             .zip(chunks(kept, plan.part * map_len, parts))
             .map(|(((mut input, x), gradient), map)| {
-                let mut sums = Lent::zeros(convolution.sums_len());
+                let mut sums = Lent::new(convolution.sums_len());
                 let mut room = Room::new(convolution, &plan, kept.is_none());
                 let mut maps = Lent::new(plan.group * map_len);
                 let groups = x
@@ -441,7 +458,8 @@ impl BlockOps for Flex {
                     let input = input
                         .as_deref_mut()
                         .map(|input| &mut input[i * plan.group * image_len..][..x.len()]);
-                    convolution.backward(x, maps, &mut room.scratch, &mut sums, input);
+                    let sums = (&mut *sums, Begun(i > 0));
+                    convolution.backward(x, maps, &mut room.scratch, sums, input);
                 }
                 sums
             })

@@ -15,7 +15,7 @@ use metric_core::simd::{Kernel, Simd, run, transpose, widths};
 use rayon::prelude::*;
 
 use super::buffers::Lent;
-use super::convolution::{Convolution, Scratch, Sizes, Wanted, crop, spread};
+use super::convolution::{Begun, Convolution, Scratch, Sizes, Wanted, crop, spread};
 
 /// Places of a patch.
 const PLACES: usize = 16;
@@ -181,7 +181,7 @@ impl Convolution for Winograd {
         x: &[f32],
         gradient: &[f32],
         scratch: &mut Scratch,
-        sums: &mut [f32],
+        (sums, begun): (&mut [f32], Begun),
         input: Option<&mut [f32]>,
     ) {
         let (c, k) = (self.sizes.channels, self.sizes.filters);
@@ -189,7 +189,7 @@ impl Convolution for Winograd {
         if input.is_some() {
             scratch.around.fill(0.0);
         }
-        for tiles in self.rounds(self.images(x)) {
+        for (round, tiles) in self.rounds(self.images(x)).enumerate() {
             let image = (&*scratch.padded, self.row, c);
             let left = (&mut *scratch.left, self.place(c));
             run(Patches {
@@ -198,6 +198,7 @@ impl Convolution for Winograd {
                 most: self.most,
                 to: left,
             });
+            let begun = Begun(begun.0 || round > 0);
             let from = (gradient, self.sizes.out()[1] * k, k);
             let right = (&mut *scratch.right, self.place(k));
             run(Gradients {
@@ -220,6 +221,7 @@ impl Convolution for Winograd {
                         tiles: tiles.len(),
                         filters: k,
                         sums,
+                        begun,
                     });
                 });
             if input.is_some() {
@@ -736,6 +738,7 @@ struct Correlate<'a> {
     tiles: usize,
     filters: usize,
     sums: &'a mut [f32],
+    begun: Begun,
 }
 
 impl Kernel<f32> for Correlate<'_> {
@@ -760,6 +763,7 @@ fn correlate_on<S: Simd<f32>, const ROWS: usize>(simd: S, product: Correlate<'_>
         tiles,
         filters,
         sums,
+        begun,
     } = product;
     let width = 2 * S::LANES;
     for (index, sums) in sums.chunks_exact_mut(ROWS * filters).enumerate() {
@@ -780,13 +784,21 @@ fn correlate_on<S: Simd<f32>, const ROWS: usize>(simd: S, product: Correlate<'_>
                 }
             }
             for (tile, sums) in tile.iter().zip(sums.chunks_exact_mut(filters)) {
-                let to = &mut sums[first..];
-                simd.store(simd.add(simd.load(to), tile[0]), to);
+                put_sum(simd, tile[0], &mut sums[first..], begun);
                 if whole {
-                    let to = &mut sums[second..];
-                    simd.store(simd.add(simd.load(to), tile[1]), to);
+                    put_sum(simd, tile[1], &mut sums[second..], begun);
                 }
             }
         }
     }
+}
+
+#[inline(always)]
+fn put_sum<S: Simd<f32>>(simd: S, sum: S::V, to: &mut [f32], begun: Begun) {
+    let sum = if begun.0 {
+        simd.add(simd.load(to), sum)
+    } else {
+        sum
+    };
+    simd.store(sum, to);
 }
