@@ -37,8 +37,8 @@ def cases(quick):
     for variant in ["lloyd", "hamerly"]:
         yield "kmeans", {"n": 100_000, "dim": 128, "k": 256, "params": {"iterations": "10", "variant": variant}}
     yield "kmeans++", {"n": 100_000, "dim": 128, "k": 256}
-    for model in ["conv4", "mlp"]:
-        yield f"train_step:{model}", {"n": 128, "dim": 1}
+    for model, batch in [("conv4", 128), ("resnet18", 64), ("mlp", 128)]:
+        yield f"train_step:{model}", {"n": batch, "dim": 1}
 
 
 def size(case):

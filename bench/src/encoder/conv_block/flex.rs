@@ -186,32 +186,36 @@ fn total<'a>(parts: impl Iterator<Item = &'a [f32]>, len: usize) -> Vec<f64> {
     sums
 }
 
-/// The same, in single precision.
-fn added(parts: &[Lent]) -> Lent {
+/// The same of large sums, in the place of the first.
+fn added(mut parts: Vec<Lent>) -> Lent {
     const SOME: usize = 1 << 12;
-    struct Add<'a>(&'a [Lent], usize, &'a mut [f32]);
+    struct Add<'a>(&'a mut [f32], &'a [Lent], usize);
     impl Kernel<f32> for Add<'_> {
         type Output = ();
         #[inline(always)]
         fn run<S: Simd<f32>>(self, _: S) {
-            let Self(parts, from, out) = self;
+            let Self(first, others, from) = self;
             let mut sums = [0.0f64; SOME];
-            let sums = &mut sums[..out.len()];
-            for part in parts {
+            let sums = &mut sums[..first.len()];
+            for (sum, x) in sums.iter_mut().zip(&*first) {
+                *sum = f64::from(*x);
+            }
+            for part in others {
                 for (sum, x) in sums.iter_mut().zip(&part[from..]) {
                     *sum += f64::from(*x);
                 }
             }
-            for (out, sum) in out.iter_mut().zip(sums) {
+            for (out, sum) in first.iter_mut().zip(sums) {
                 *out = *sum as f32;
             }
         }
     }
-    let mut sums = Lent::new(parts[0].len());
-    sums.par_chunks_mut(SOME)
+    let mut first = parts.remove(0);
+    first
+        .par_chunks_mut(SOME)
         .enumerate()
-        .for_each(|(i, sums)| run(Add(parts, i * SOME, sums)));
-    sums
+        .for_each(|(i, first)| run(Add(first, &parts, i * SOME)));
+    first
 }
 
 fn single(values: &[f64]) -> Vec<f32> {
@@ -464,7 +468,7 @@ impl BlockOps for Flex {
                 sums
             })
             .collect();
-        let weights = convolution.weights(&added(&weights));
+        let weights = convolution.weights(&added(weights));
         let shape = weight.shape();
         let [height, width] = sizes.image;
         let given = if wanted.back { plan.count } else { 0 };
