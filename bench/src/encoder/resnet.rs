@@ -167,3 +167,37 @@ impl BasicBlock {
         conv_block(&self.conv2, &self.bn2, RELU, maps, Some(residual))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::optim::GradientsParams;
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn resnet_18_has_the_parameters_of_the_paper() {
+        let device = Device::flex();
+        let small = ResNetConfig::new(3, 10).init(&device);
+        // Burn counts the running means and variances of the 4,800 channels too.
+        let running = 2 * 4_800;
+        assert_eq!(small.num_params(), 11_173_962 + running);
+        let published = ResNetConfig::new(3, 1000).with_stem(Stem::Large);
+        assert_eq!(published.init(&device).num_params(), 11_689_512 + running);
+    }
+
+    #[test]
+    fn every_parameter_of_a_residual_network_learns_from_any_size() {
+        let device = Device::flex().autodiff();
+        for (stem, side) in [(Stem::Small, 8), (Stem::Large, 33)] {
+            let config = ResNetConfig::new(1, 5).with_stem(stem);
+            let net = config.with_blocks([1, 1, 1, 1]).init(&device);
+            let images = Tensor::random([2, 1, side, side + 3], Distribution::Default, &device);
+            let out = net.forward(images);
+            assert_eq!(out.dims(), [2, 5]);
+            let gradients = GradientsParams::from_grads(out.powi_scalar(2).sum().backward(), &net);
+            // Convolution, norm's two, of stem, blocks and three shortcuts; the linear layer's two.
+            assert_eq!(gradients.len(), 3 * (1 + 2 * 4 + 3) + 2);
+        }
+    }
+}

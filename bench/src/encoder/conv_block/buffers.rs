@@ -63,10 +63,11 @@ pub(super) fn give_back(buffer: Vec<f32>) {
 
 /// Takes back what a tensor holds, if nobody else does.
 pub(super) fn reclaim(tensor: FlexTensor) {
-    if tensor.is_unique() && tensor.is_contiguous() {
-        if let Ok(buffer) = tensor.into_data().try_into_vec::<f32>() {
-            give_back(buffer);
-        }
+    if tensor.is_unique()
+        && tensor.is_contiguous()
+        && let Ok(buffer) = tensor.into_data().try_into_vec::<f32>()
+    {
+        give_back(buffer);
     }
 }
 

@@ -3,22 +3,16 @@
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
-use metric_core::simd::{Kernel, Simd, run, zeros};
+use metric_core::simd::zeros;
 use rayon::prelude::*;
 
 use super::buffers::{Lent, reclaim, take};
-use super::convolution::{Begun, Convolution, Scratch, Sizes, Wanted, convolution};
-use super::norm::{Channels, Slopes, Way, apply, gradient_sums, map_gradient, moments};
+use super::convolution::{Begun, Convolution, Wanted};
+use super::merge::{Moments, added, single, total};
+use super::norm::{Channels, Way, apply};
+use super::norm_gradient::{Slopes, gradient_sums, map_gradient};
+use super::plan::{Plan, Room};
 use super::{After, Block, BlockOps};
-
-/// Windows of a group of images, about: few would leave tiles half empty, many leave the cache.
-const WINDOWS: usize = 384;
-/// Parts of a batch whose weight gradients are added up on their own, whatever the number of threads; fewer where their
-/// sums would take much memory.
-const PARTS: usize = 16;
-const PART_NUMBERS: usize = 8 << 20;
-/// A result of no more terms is sooner made again than read again.
-const FEW_TERMS: usize = 32;
 
 fn numbers(tensor: &FlexTensor) -> Vec<f32> {
     data(&tensor.to_contiguous()).to_vec()
@@ -29,105 +23,8 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
 }
 
 /// What a tensor holds, which must be in one piece.
-fn data(tensor: &FlexTensor) -> &[f32] {
+pub(super) fn data(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("contiguous, and f32")
-}
-
-/// What both directions need to know.
-struct Plan {
-    count: usize,
-    sizes: Sizes,
-    after: After,
-    /// Images whose results are made together, and whose weight gradients are added up together.
-    group: usize,
-    part: usize,
-}
-
-impl Plan {
-    fn new(x: &FlexTensor, weight: &FlexTensor, block: &Block) -> Self {
-        let (x, weight) = (x.shape(), weight.shape());
-        let count = x[0];
-        let sizes = Sizes {
-            channels: x[3],
-            filters: weight[0],
-            image: [x[1], x[2]],
-            kernel: [weight[2], weight[3]],
-            stride: block.stride,
-            padding: block.padding,
-        };
-        let group = WINDOWS.div_ceil(sizes.pixels()).clamp(1, count);
-        let most = (PART_NUMBERS / (sizes.channels * sizes.filters * 16)).clamp(1, PARTS);
-        let parts = count.div_ceil(group).next_power_of_two().min(most);
-        let part = count.div_ceil(parts);
-        Self {
-            count,
-            sizes,
-            after: block.after,
-            group: part.div_ceil(part.div_ceil(group)),
-            part,
-        }
-    }
-
-    fn out_shape(&self) -> [usize; 4] {
-        let [height, width] = self.after.out(self.sizes.out());
-        [self.count, height, width, self.sizes.filters]
-    }
-
-    /// Numbers of an image of the result.
-    fn result_len(&self) -> usize {
-        self.out_shape()[1..].iter().product()
-    }
-
-    /// Numbers of an image of the convolution's result.
-    fn map_len(&self) -> usize {
-        self.sizes.out_len()
-    }
-
-    /// Whether maps are made again rather than kept.
-    fn remakes(&self) -> bool {
-        self.sizes.terms() <= FEW_TERMS
-    }
-
-    fn convolution(&self, weights: &FlexTensor, wanted: Wanted) -> Box<dyn Convolution> {
-        let weights = weights.to_contiguous();
-        convolution(self.sizes, self.group, data(&weights), wanted)
-    }
-
-    fn way<'a>(&self, channels: &'a Channels, residual: Option<&'a [f32]>) -> Way<'a> {
-        Way {
-            channels,
-            after: self.after,
-            width: self.sizes.out()[1],
-            residual,
-        }
-    }
-}
-
-/// Room of one thread for a group of images.
-struct Room<'a> {
-    convolution: &'a dyn Convolution,
-    scratch: Scratch,
-    map: Lent,
-}
-
-impl<'a> Room<'a> {
-    fn new(convolution: &'a dyn Convolution, plan: &Plan, made: bool) -> Self {
-        Self {
-            convolution,
-            scratch: convolution.scratch(),
-            map: Lent::new(if made { plan.group * plan.map_len() } else { 0 }),
-        }
-    }
-
-    /// The map of some images: the one that was kept, or made again.
-    fn map<'b>(&'b mut self, x: &[f32], kept: Option<&'b [f32]>, len: usize) -> &'b [f32] {
-        if let Some(kept) = kept {
-            return kept;
-        }
-        self.convolution
-            .forward(x, &mut self.scratch, &mut self.map[..len]);
-        &self.map[..len]
-    }
 }
 
 /// Chunks of something that may not be there, as many as asked.
@@ -136,90 +33,6 @@ fn chunks(of: Option<&[f32]>, len: usize, count: usize) -> Vec<Option<&[f32]>> {
         Some(of) => of.chunks(len).map(Some).collect(),
         None => vec![None; count],
     }
-}
-
-/// Of some pixels: means and sums of squared deviations of each channel.
-struct Moments {
-    pixels: usize,
-    mean: Vec<f32>,
-    squares: Vec<f32>,
-}
-
-impl Moments {
-    fn of(map: &[f32], depth: usize) -> Self {
-        let (mut mean, mut squares) = (vec![0.0; depth], vec![0.0; depth]);
-        moments(map, &mut mean, &mut squares);
-        Self {
-            pixels: map.len() / depth,
-            mean,
-            squares,
-        }
-    }
-
-    /// Means and variances over all parts, merged in order (Chan, Golub and `LeVeque`, 1979).
-    fn merge(parts: &[Self], depth: usize) -> (Vec<f32>, Vec<f32>) {
-        let (mut mean, mut squares, mut count) = (vec![0.0f64; depth], vec![0.0f64; depth], 0.0);
-        for part in parts {
-            let more = part.pixels as f64;
-            let all = count + more;
-            for c in 0..depth {
-                let difference = f64::from(part.mean[c]) - mean[c];
-                mean[c] += difference * more / all;
-                squares[c] +=
-                    f64::from(part.squares[c]) + difference * difference * count * more / all;
-            }
-            count = all;
-        }
-        squares.iter_mut().for_each(|sum| *sum /= count);
-        (single(&mean), single(&squares))
-    }
-}
-
-/// Sums over parts in order.
-fn total<'a>(parts: impl Iterator<Item = &'a [f32]>, len: usize) -> Vec<f64> {
-    let mut sums = vec![0.0f64; len];
-    for part in parts {
-        for (sum, x) in sums.iter_mut().zip(part) {
-            *sum += f64::from(*x);
-        }
-    }
-    sums
-}
-
-/// The same of large sums, in the place of the first.
-fn added(mut parts: Vec<Lent>) -> Lent {
-    const SOME: usize = 1 << 12;
-    struct Add<'a>(&'a mut [f32], &'a [Lent], usize);
-    impl Kernel<f32> for Add<'_> {
-        type Output = ();
-        #[inline(always)]
-        fn run<S: Simd<f32>>(self, _: S) {
-            let Self(first, others, from) = self;
-            let mut sums = [0.0f64; SOME];
-            let sums = &mut sums[..first.len()];
-            for (sum, x) in sums.iter_mut().zip(&*first) {
-                *sum = f64::from(*x);
-            }
-            for part in others {
-                for (sum, x) in sums.iter_mut().zip(&part[from..]) {
-                    *sum += f64::from(*x);
-                }
-            }
-            for (out, sum) in first.iter_mut().zip(sums) {
-                *out = *sum as f32;
-            }
-        }
-    }
-    let mut first = parts.remove(0);
-    first
-        .par_chunks_mut(SOME)
-        .enumerate()
-        .for_each(|(i, first)| run(Add(first, &parts, i * SOME)));
-    first
-}
-
-fn single(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|&x| x as f32).collect()
 }
 
 /// A batch on its way through the convolution: the map, where it is kept, and its moments, where they are wanted.

@@ -8,7 +8,11 @@ mod buffers;
 mod convolution;
 mod direct;
 mod flex;
+mod merge;
 mod norm;
+mod norm_gradient;
+mod plan;
+mod pool;
 mod winograd;
 
 use burn::backend::autodiff::NodeId;
@@ -43,6 +47,7 @@ pub(crate) struct Block {
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait BlockOps: Backend {
     /// With the statistics given.
+    #[allow(clippy::too_many_arguments, reason = "all that the result depends on")]
     fn block(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -72,7 +77,8 @@ pub(crate) trait BlockOps: Backend {
     /// The gradients of `x` (of no image if it is not wanted), `weight`, `gamma`, `beta` and `residual` (none without one).
     #[allow(
         clippy::too_many_arguments,
-        reason = "all that the gradients depend on"
+        clippy::type_complexity,
+        reason = "all that the gradients depend on, and all gradients"
     )]
     fn block_backward(
         x: FloatTensor<Self>,

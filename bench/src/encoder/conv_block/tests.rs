@@ -274,6 +274,48 @@ fn the_operation_is_taken_where_it_can_be() {
 }
 
 #[test]
+fn groups_dilation_and_bias_are_left_to_the_layers() {
+    let device = Device::flex().autodiff();
+    let images = Tensor::<4>::random([2, 9, 8, 4], Distribution::Default, &device);
+    let norm = BatchNormConfig::new(6).init(&device);
+    let plain = Conv2dConfig::new([4, 6], [3, 3]);
+    let others = [
+        plain.clone().with_groups(2).with_bias(false),
+        plain.clone().with_dilation([2, 2]).with_bias(false),
+        plain,
+    ];
+    for config in others {
+        let conv = config.init(&device);
+        assert!(fast_block(&conv, &norm, after(true, true), &images, None).is_none());
+        let got = conv_block(&conv, &norm, after(true, true), images.clone(), None);
+        let want = by_layers(&conv, &norm, after(true, true), images.clone(), None);
+        let [got, want] = [got, want].map(|x| x.into_data().try_to_vec::<f32>().expect("f32"));
+        assert_eq!(off(&got, &want), 0.0);
+    }
+}
+
+/// Buffers go from step to step, but not those that are still in somebody's hands.
+#[test]
+fn what_is_held_is_not_used_again() {
+    for case in [&CASES[2], &CASES[5], &CASES[18]] {
+        let made = made(case);
+        let step = || {
+            let images = made.images.clone().detach().require_grad();
+            let residual = made.residual.clone();
+            let out = conv_block(&made.conv, &made.norm, case.4, images.clone(), residual);
+            let gradients = (out.clone() * made.slopes.clone()).sum().backward();
+            [out, images.grad(&gradients).expect("tracked").clone()]
+        };
+        let held = step();
+        let before = held.clone().map(Tensor::into_data);
+        for _ in 0..3 {
+            step();
+        }
+        assert!(before == held.map(Tensor::into_data));
+    }
+}
+
+#[test]
 fn evaluation_uses_the_running_statistics() {
     for case in CASES {
         let made = made(case);
