@@ -25,28 +25,24 @@
 //! assert_eq!(x.grad(&gradients).unwrap().dims(), [3, 2]);
 //! ```
 
-mod arc_face;
-mod center;
-mod contrastive;
-mod cross_entropy;
+mod class;
 mod distance;
 mod error;
-mod normalized_softmax;
 mod numerics;
+mod pair;
 mod pairs;
 mod reducer;
-mod softmax;
 mod triplet_indices;
-mod triplet_margin;
 
-pub use arc_face::{ArcFaceLoss, ArcFaceLossConfig};
-pub use center::{CenterLoss, CenterLossConfig};
-pub use contrastive::{ContrastiveLoss, ContrastiveLossConfig};
+pub use class::{
+    ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig, NormalizedSoftmaxLoss,
+    NormalizedSoftmaxLossConfig, SoftmaxLoss, SoftmaxLossConfig,
+};
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
-pub use normalized_softmax::{NormalizedSoftmaxLoss, NormalizedSoftmaxLossConfig};
 pub use numerics::l2_normalize;
+pub use pair::{
+    ContrastiveLoss, ContrastiveLossConfig, TripletMarginLoss, TripletMarginLossConfig,
+};
 pub use reducer::Reducer;
-pub use softmax::{SoftmaxLoss, SoftmaxLossConfig};
 pub use triplet_indices::TripletIndices;
-pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};

@@ -53,5 +53,5 @@ impl Op {
 
 /// Every operation that this workspace has.
 pub fn known_ops() -> Vec<Op> {
-    [distances::OPS, losses::OPS, miners::OPS, retrieval::OPS].concat()
+    [distances::OPS, &losses::ops(), miners::OPS, retrieval::OPS].concat()
 }

@@ -1,11 +1,11 @@
 //! Suite `losses`: values and gradients, computed on the CPU backend.
 
+mod classes;
+mod pairs;
+
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use metric_core::Scalar;
-use metric_losses::{
-    ArcFaceLossConfig, CenterLossConfig, ContrastiveLossConfig, EmbeddingDistance,
-    NormalizedSoftmaxLossConfig, Reducer, TripletMarginLossConfig, l2_normalize,
-};
+use metric_losses::{EmbeddingDistance, Reducer, l2_normalize};
 use ndarray::Array2;
 
 use super::case::Params;
@@ -17,13 +17,11 @@ macro_rules! op {
     };
 }
 
-pub(super) const OPS: &[Op] = &[
-    op!("contrastive", contrastive),
-    op!("triplet_margin", triplet_margin),
-    op!("center", center),
-    op!("arc_face", arc_face),
-    op!("normalized_softmax", normalized_softmax),
-];
+use op;
+
+pub(super) fn ops() -> Vec<Op> {
+    [pairs::OPS, classes::OPS].concat()
+}
 
 /// Input tensors of a case, all tracked, and the names their gradients have.
 struct Inputs {
@@ -199,87 +197,4 @@ fn reducer(case: &Case) -> Result<Reducer, CaseError> {
         "avg_non_zero" => Ok(Reducer::AvgNonZero),
         _ => Err(params.wrong("reducer", "mean, sum, avg_non_zero or threshold")),
     }
-}
-
-fn contrastive<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
-    let distance = NamedDistance::of(case)?;
-    let inputs = Inputs::new::<T>();
-    let loss = ContrastiveLossConfig::new()
-        .with_pos_margin(distance.threshold(case.f64_param("pos_margin")?))
-        .with_neg_margin(distance.threshold(case.f64_param("neg_margin")?))
-        .with_distance(distance.distance)
-        .with_reducer(reducer(case)?)
-        .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
-}
-
-fn triplet_margin<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
-    let distance = NamedDistance::of(case)?;
-    let inputs = Inputs::new::<T>();
-    let loss = TripletMarginLossConfig::new()
-        .with_margin(case.f64_param("margin")?)
-        .with_swap(case.bool_param("swap")?)
-        .with_soft_margin(case.bool_param("smooth_loss")?)
-        .with_distance(distance.distance)
-        .with_reducer(reducer(case)?)
-        .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
-}
-
-fn center<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
-    let mut inputs = Inputs::new::<T>();
-    let (classes, dim) = class_matrix(case)?;
-    let loss = CenterLossConfig::new(classes, dim)
-        .with_alpha(case.f64_param("alpha")?)
-        .init(&inputs.device)
-        .with_centers(inputs.upload(case.matrix::<f64>("weight")?));
-    let rows = inputs.tracked(case, "embeddings")?;
-    let labels = inputs.labels(case, "labels")?;
-    let value = loss.forward(rows.clone(), labels.clone());
-    let moved = loss.update(rows, labels).centers().inner();
-    Ok(inputs
-        .outputs(value)
-        .with("updated_weight", &download(moved)))
-}
-
-fn arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
-    let mut inputs = Inputs::new::<T>();
-    let (classes, dim) = class_matrix(case)?;
-    let loss = ArcFaceLossConfig::new(classes, dim)
-        .with_margin(case.f64_param("margin")?.to_radians())
-        .with_scale(case.f64_param("scale")?)
-        .with_reducer(reducer(case)?)
-        .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
-}
-
-fn normalized_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
-    let mut inputs = Inputs::new::<T>();
-    let (classes, dim) = class_matrix(case)?;
-    let loss = NormalizedSoftmaxLossConfig::new(classes, dim)
-        .with_temperature(case.f64_param("temperature")?)
-        .with_reducer(reducer(case)?)
-        .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
-}
-
-fn class_matrix(case: &Case) -> Result<(usize, usize), CaseError> {
-    Ok((
-        case.usize_param("num_classes")?,
-        case.usize_param("embedding_size")?,
-    ))
 }

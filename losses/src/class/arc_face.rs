@@ -2,9 +2,9 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::cross_entropy::{cross_entropy, target_mask};
+use super::cross_entropy::{cross_entropy, target_mask};
+use super::normalized_softmax::class_vectors;
 use crate::error::{ConfigError, expect_valid};
-use crate::normalized_softmax::class_vectors;
 use crate::numerics::{l2_normalize, safe_sqrt};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;

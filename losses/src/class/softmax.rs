@@ -3,7 +3,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::cross_entropy::cross_entropy;
+use super::cross_entropy::cross_entropy;
 use crate::error::{ConfigError, expect_valid};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;

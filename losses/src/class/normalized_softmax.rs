@@ -2,7 +2,7 @@ use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::cross_entropy::cross_entropy;
+use super::cross_entropy::cross_entropy;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::l2_normalize;
 use crate::pairs::assert_labels;

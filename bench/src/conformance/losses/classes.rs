@@ -1,0 +1,64 @@
+//! Losses against class vectors.
+
+use metric_core::Scalar;
+use metric_losses::{ArcFaceLossConfig, CenterLossConfig, NormalizedSoftmaxLossConfig};
+
+use super::{Case, CaseError, Inputs, Op, Outputs, download, op, reducer};
+
+pub(super) const OPS: &[Op] = &[
+    op!("center", center),
+    op!("arc_face", arc_face),
+    op!("normalized_softmax", normalized_softmax),
+];
+
+fn center<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = CenterLossConfig::new(classes, dim)
+        .with_alpha(case.f64_param("alpha")?)
+        .init(&inputs.device)
+        .with_centers(inputs.upload(case.matrix::<f64>("weight")?));
+    let rows = inputs.tracked(case, "embeddings")?;
+    let labels = inputs.labels(case, "labels")?;
+    let value = loss.forward(rows.clone(), labels.clone());
+    let moved = loss.update(rows, labels).centers().inner();
+    Ok(inputs
+        .outputs(value)
+        .with("updated_weight", &download(moved)))
+}
+
+fn arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = ArcFaceLossConfig::new(classes, dim)
+        .with_margin(case.f64_param("margin")?.to_radians())
+        .with_scale(case.f64_param("scale")?)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
+    inputs.weight = Some(loss.weight());
+    let rows = inputs.tracked(case, "embeddings")?;
+    let value = loss.forward(rows, inputs.labels(case, "labels")?);
+    Ok(inputs.outputs(value))
+}
+
+fn normalized_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = NormalizedSoftmaxLossConfig::new(classes, dim)
+        .with_temperature(case.f64_param("temperature")?)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
+    inputs.weight = Some(loss.weight());
+    let rows = inputs.tracked(case, "embeddings")?;
+    let value = loss.forward(rows, inputs.labels(case, "labels")?);
+    Ok(inputs.outputs(value))
+}
+
+fn class_matrix(case: &Case) -> Result<(usize, usize), CaseError> {
+    Ok((
+        case.usize_param("num_classes")?,
+        case.usize_param("embedding_size")?,
+    ))
+}
