@@ -78,6 +78,16 @@ impl EmbeddingDistance {
         }
     }
 
+    /// Rows whose inner products are this distance's negative, but for a constant that all pairs have in common; `None` if
+    /// there are none.
+    pub(crate) fn rows_of_products(self, x: &Tensor<2>) -> Option<Tensor<2>> {
+        match self {
+            Self::Cosine => Some(l2_normalize(x.clone())),
+            Self::InnerProduct => Some(x.clone()),
+            Self::Euclidean | Self::SquaredEuclidean | Self::Lp { .. } => None,
+        }
+    }
+
     /// The distance of every row of `x` to the row of `y` beside it.
     ///
     /// # Shapes

@@ -26,9 +26,11 @@
 //! ```
 
 mod class;
+mod contrast;
 mod distance;
 mod error;
 mod numerics;
+mod ops;
 mod pair;
 mod pairs;
 mod reducer;
@@ -38,9 +40,11 @@ pub use class::{
     ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig, NormalizedSoftmaxLoss,
     NormalizedSoftmaxLossConfig, SoftmaxLoss, SoftmaxLossConfig,
 };
+pub use contrast::{NtXentLoss, NtXentLossConfig, SupConLoss, SupConLossConfig};
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
 pub use numerics::l2_normalize;
+pub use ops::{LogSumExp, RowLoss, Terms, row_loss};
 pub use pair::{
     ContrastiveLoss, ContrastiveLossConfig, TripletMarginLoss, TripletMarginLossConfig,
 };

@@ -2,6 +2,7 @@ use burn::config::Config;
 use burn::tensor::{Bool, Tensor};
 
 use crate::error::ConfigError;
+use crate::ops::Terms;
 
 /// How the terms of a loss become one number.
 ///
@@ -34,6 +35,27 @@ impl Reducer {
                 ConfigError::check(low < high, "high", "above low", high)
             }
             Self::Mean | Self::Sum | Self::AvgNonZero => Ok(()),
+        }
+    }
+
+    /// Whether a term counts, NaN included.
+    pub(crate) fn selects(self, term: f64) -> bool {
+        match self {
+            Self::Mean | Self::Sum => true,
+            Self::AvgNonZero => !(term <= 0.0),
+            Self::Threshold { low, high } => !(term <= low) && !(term >= high),
+        }
+    }
+
+    /// A term alone, if it counts.
+    pub(crate) fn terms_of(self, term: f64) -> Terms {
+        if self.selects(term) {
+            Terms {
+                sum: term,
+                count: 1,
+            }
+        } else {
+            Terms::default()
         }
     }
 

@@ -31,3 +31,57 @@ pub fn zeros<T: Scalar>(count: usize) -> Vec<T> {
 pub fn keep_pages() {
     pages::keep_pages();
 }
+
+/// The largest of some numbers, minus infinity of none.
+pub fn largest<T: Scalar>(values: &[T]) -> T {
+    struct Largest<'a, T>(&'a [T]);
+    impl<T: Scalar> Kernel<T> for Largest<'_, T> {
+        type Output = T;
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) -> T {
+            let least = T::from_f64(f64::NEG_INFINITY);
+            let mut found = simd.splat(least);
+            let (whole, rest) = self.0.split_at(self.0.len() / S::LANES * S::LANES);
+            for values in whole.chunks_exact(S::LANES) {
+                found = simd.max(found, simd.load(values));
+            }
+            let mut lanes = [least; MOST_LANES];
+            simd.store(found, &mut lanes);
+            let all = lanes.iter().chain(rest);
+            all.fold(least, |a, &b| if b > a { b } else { a })
+        }
+    }
+    T::run(Largest(values))
+}
+
+/// Lanes of the widest vector.
+const MOST_LANES: usize = 16;
+
+/// `exp(scale x − shift)` in the place of every `x`, and their sum.
+pub fn exp_in_place<T: Scalar>(values: &mut [T], scale: T, shift: T) -> T {
+    struct Exp<'a, T>(&'a mut [T], T, T);
+    impl<T: Scalar> Kernel<T> for Exp<'_, T> {
+        type Output = T;
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) -> T {
+            let Self(values, scale, shift) = self;
+            let (scale, minus) = (simd.splat(scale), simd.splat(T::ZERO - shift));
+            let mut sum = simd.zero();
+            let middle = values.len() / S::LANES * S::LANES;
+            let (whole, rest) = values.split_at_mut(middle);
+            for values in whole.chunks_exact_mut(S::LANES) {
+                let exp = T::exp(simd, simd.mul_add(simd.load(values), scale, minus));
+                simd.store(exp, values);
+                sum = simd.add(sum, exp);
+            }
+            let exp = T::exp(simd, simd.mul_add(simd.load_part(rest), scale, minus));
+            simd.store_part(exp, rest);
+            let mut lanes = [T::ZERO; MOST_LANES];
+            simd.store(sum, &mut lanes);
+            lanes.iter().chain(&*rest).fold(T::ZERO, |a, &b| a + b)
+        }
+    }
+    T::run(Exp(values, scale, shift))
+}

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use metric_losses::{
     ArcFaceLossConfig, CenterLossConfig, ContrastiveLossConfig, NormalizedSoftmaxLossConfig,
-    SoftmaxLossConfig, TripletMarginLossConfig, l2_normalize,
+    NtXentLossConfig, SoftmaxLossConfig, SupConLossConfig, TripletMarginLossConfig, l2_normalize,
 };
 
 use super::{Op, Settings, SpeedError, Work, data};
@@ -36,6 +36,8 @@ const LOSSES: &[(&str, Make)] = &[
     loss!("center", CenterLossConfig, classes),
     loss!("contrastive", ContrastiveLossConfig),
     loss!("triplet_margin", TripletMarginLossConfig),
+    loss!("nt_xent", NtXentLossConfig),
+    loss!("sup_con", SupConLossConfig),
 ];
 
 pub(super) fn ops() -> Vec<Op> {

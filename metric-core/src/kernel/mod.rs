@@ -81,6 +81,9 @@ pub(crate) trait Lanes: Sized {
     /// `xᵖ` for `x ≥ 0`; for `f32` see [`math::power_f32`].
     fn power<S: Simd<Self>>(simd: S, x: S::V, p: Self) -> S::V;
 
+    /// `eˣ`; for `f32` see [`math::exp_f32`].
+    fn exp<S: Simd<Self>>(simd: S, x: S::V) -> S::V;
+
     /// Runs a kernel on the best instruction set.
     #[inline]
     fn run<K: Kernel<Self>>(kernel: K) -> K::Output {
@@ -89,7 +92,7 @@ pub(crate) trait Lanes: Sized {
 }
 
 macro_rules! lanes {
-    ($t:ident, $power:expr) => {
+    ($t:ident, $power:expr, $exp:expr) => {
         impl Lanes for $t {
             #[inline]
             fn run_on<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output {
@@ -108,9 +111,14 @@ macro_rules! lanes {
             fn power<S: Simd<Self>>(simd: S, x: S::V, p: Self) -> S::V {
                 $power(simd, x, p)
             }
+
+            #[inline(always)]
+            fn exp<S: Simd<Self>>(simd: S, x: S::V) -> S::V {
+                $exp(simd, x)
+            }
         }
     };
 }
 
-lanes!(f32, math::power_f32);
-lanes!(f64, math::power_f64);
+lanes!(f32, math::power_f32, math::exp_f32);
+lanes!(f64, math::power_f64, math::exp_f64);

@@ -1,6 +1,7 @@
 //! Suite `losses`: values and gradients, computed on the CPU backend.
 
 mod classes;
+mod contrast;
 mod pairs;
 
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
@@ -20,7 +21,7 @@ macro_rules! op {
 use op;
 
 pub(super) fn ops() -> Vec<Op> {
-    [pairs::OPS, classes::OPS].concat()
+    [pairs::OPS, contrast::OPS, classes::OPS].concat()
 }
 
 /// Input tensors of a case, all tracked, and the names their gradients have.

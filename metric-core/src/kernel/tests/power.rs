@@ -1,4 +1,4 @@
-//! Powers of vectors.
+//! Powers and exponentials of vectors.
 
 use proptest::prelude::*;
 
@@ -101,5 +101,58 @@ fn powers_of_evenly_spread_fractions_keep_their_error() {
                 check(x, p, got).unwrap_or_else(|e| panic!("{isa:?}: {e}"));
             }
         }
+    });
+}
+
+/// The exponentials of the numbers of a slice, on the instruction set in force.
+fn exponentials<T: crate::Scalar>(values: &[T]) -> Vec<T> {
+    struct Exponentials<'a, T>(&'a [T]);
+    impl<T: crate::Scalar> Kernel<T> for Exponentials<'_, T> {
+        type Output = Vec<T>;
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) -> Vec<T> {
+            let mut out = Vec::with_capacity(self.0.len());
+            for part in self.0.chunks(S::LANES) {
+                let mut lanes = [T::ZERO; ROOM];
+                simd.store(T::exp(simd, simd.load_part(part)), &mut lanes);
+                out.extend_from_slice(&lanes[..part.len()]);
+            }
+            out
+        }
+    }
+    T::run(Exponentials(values))
+}
+
+#[test]
+fn exponentials_keep_their_error_and_their_ends() {
+    let steps = if cfg!(miri) { 50 } else { 100_000 };
+    // From just above the least to just below the largest power of two there is a vector for.
+    let values: Vec<f32> = (0..=steps)
+        .map(|i| -87.3 + 174.6 * i as f32 / steps as f32)
+        .collect();
+    on_every_isa(|isa| {
+        for (&x, got) in values.iter().zip(exponentials(&values)) {
+            let wanted = f64::from(x).exp();
+            let off = (f64::from(got) - wanted).abs() / wanted;
+            assert!(
+                off <= 2.0f64.powi(-22),
+                "{isa:?}: e to {x} is {got}, off by {off}"
+            );
+        }
+        let ends = [
+            f32::NEG_INFINITY,
+            -1e30,
+            -88.0,
+            0.0,
+            f32::NAN,
+            1e30,
+            f32::INFINITY,
+        ];
+        let got = exponentials(&ends);
+        assert_eq!(got[..4], [0.0, 0.0, 0.0, 1.0], "{isa:?}");
+        assert!(got[4].is_nan(), "{isa:?}");
+        assert!(got[5] > 8e37 && got[6] > 8e37, "{isa:?}: {got:?}");
+        let doubles = [-1.5f64, 0.0, 700.0, f64::NEG_INFINITY];
+        assert_eq!(exponentials(&doubles), doubles.map(f64::exp), "{isa:?}");
     });
 }

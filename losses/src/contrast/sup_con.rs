@@ -1,0 +1,195 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use metric_core::Scalar;
+use metric_core::simd::exp_in_place;
+
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::log_sum_exp_where;
+use crate::ops::{LogSumExp, RowLoss, Terms, stream};
+use crate::pairs::{PairMasks, assert_labels};
+use crate::reducer::Reducer;
+
+/// Configuration of [`SupConLoss`].
+#[derive(Config, Debug)]
+pub struct SupConLossConfig {
+    /// Temperature `T`. Default: `0.1`.
+    #[config(default = 0.1)]
+    pub temperature: f64,
+    /// Distance `d`, whose negative is the similarity. Default: [`EmbeddingDistance::Cosine`].
+    #[config(default = "EmbeddingDistance::Cosine")]
+    pub distance: EmbeddingDistance,
+    /// Reduction over rows that have a positive. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl SupConLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_positive("temperature", self.temperature)?;
+        self.distance.validate()?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> SupConLoss {
+        expect_valid(self.validate());
+        SupConLoss {
+            temperature: self.temperature,
+            distance: self.distance,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Supervised contrastive loss (Khosla et al., *Supervised Contrastive Learning*, `NeurIPS` 2020,
+/// <https://arxiv.org/abs/2004.11362>, eq. 2: the sum over positives outside the logarithm).
+///
+/// With the similarity `s = −d`, `P(i)` the rows of the label of row `i`, and `A(i)` all rows but itself:
+/// ```text
+/// ℓᵢ = −1/|P(i)| Σ_{p ∈ P(i)} log( exp(sᵢₚ/T) / Σ_{a ∈ A(i)} exp(sᵢₐ/T) )
+/// ```
+/// Rows without a positive are left out. The paper adds the rows up ([`Reducer::Sum`]); the peers take their mean, as is the
+/// default here. The rows of two views of a batch with their images as labels make it SimCLR's NT-Xent.
+///
+/// Cost: `O(n² · dim)` time. For cosines and inner products on the CPU backend memory is `O(n · dim)`; otherwise
+/// `O(n²)`.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::SupConLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = SupConLossConfig::new().with_temperature(1.0).init(&device);
+/// // Rows 0 and 1: similarity 1 to each other, 0 to row 2: log(e + 1) − 1 = 0.31326. Row 2 has no positive.
+/// assert!((loss.forward(x, labels).into_scalar::<f32>() - 0.31326).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct SupConLoss {
+    temperature: f64,
+    #[module(skip)]
+    distance: EmbeddingDistance,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl SupConLoss {
+    /// The loss over all pairs of the batch.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+    /// - output: `[1]`, zero if there is no positive pair
+    ///
+    /// # Panics
+    /// If there is not one label a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        let streamed = self
+            .distance
+            .rows_of_products(&embeddings)
+            .and_then(|rows| stream(self, (rows, labels.clone()), None, self.reducer));
+        streamed.unwrap_or_else(|| {
+            let distances = self.distance.matrix(embeddings.clone(), embeddings);
+            self.plain(distances, PairMasks::within(labels))
+        })
+    }
+
+    /// The loss of every row of the batch against a separate reference set, of which nothing is left out; gradients flow to
+    /// both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`, `reference_labels`: `[m]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If there is not one label a row, or `dim` differs.
+    pub fn forward_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: Tensor<1, Int>,
+        reference: Tensor<2>,
+        reference_labels: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        assert_labels(&reference, &reference_labels);
+        let rows = self.distance.rows_of_products(&embeddings);
+        let columns = self.distance.rows_of_products(&reference);
+        let streamed = rows.zip(columns).and_then(|(rows, columns)| {
+            let reference = (columns, reference_labels.clone());
+            stream(self, (rows, labels.clone()), Some(reference), self.reducer)
+        });
+        streamed.unwrap_or_else(|| {
+            let distances = self.distance.matrix(embeddings, reference);
+            self.plain(distances, PairMasks::between(labels, reference_labels))
+        })
+    }
+
+    /// The definition, by the matrix of all pairs.
+    fn plain(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        let logits = -distances / self.temperature;
+        let all = masks.positive.clone().bool_or(masks.negative);
+        let log_sum = log_sum_exp_where(logits.clone(), all);
+        let counts = masks.positive.clone().int().sum_dim(1);
+        let has_positive = counts.clone().greater_elem(0);
+        let counts = counts.clamp_min(1).float().cast(logits.dtype());
+        let positives = logits.mask_fill(masks.positive.bool_not(), 0.0).sum_dim(1);
+        self.reducer
+            .reduce(log_sum - positives / counts, has_positive)
+    }
+}
+
+/// What a row has seen: the logarithm over all pairs, and the sum over its positives.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    all: LogSumExp,
+    positives: Terms,
+}
+
+impl<T: Scalar> RowLoss<T> for SupConLoss {
+    type Seen = Seen;
+
+    fn start(&self) -> Seen {
+        Seen::default()
+    }
+
+    fn see(&self, _pass: usize, seen: &mut Seen, similarities: &[T], positive: &[bool]) {
+        for (s, _) in similarities
+            .iter()
+            .zip(positive)
+            .filter(|(_, positive)| **positive)
+        {
+            seen.positives.sum += s.to_f64();
+            seen.positives.count += 1;
+        }
+        seen.all
+            .add(&mut similarities.to_vec(), 1.0 / self.temperature);
+    }
+
+    fn terms(&self, seen: &Seen) -> Terms {
+        let Terms { sum, count } = seen.positives;
+        if count == 0 {
+            return Terms::default();
+        }
+        let term = seen.all.value() - sum / (count as f64 * self.temperature);
+        self.reducer.terms_of(term)
+    }
+
+    fn slopes(&self, seen: &Seen, similarities: &mut [T], positive: &[bool]) {
+        let scale = T::from_f64(1.0 / self.temperature);
+        let each = scale / T::from_f64(seen.positives.count as f64);
+        exp_in_place(similarities, scale, T::from_f64(seen.all.value()));
+        for (s, &positive) in similarities.iter_mut().zip(positive) {
+            *s = *s * scale - if positive { each } else { T::ZERO };
+        }
+    }
+}
