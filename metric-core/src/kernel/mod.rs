@@ -18,6 +18,7 @@ mod math;
 pub(crate) mod neon;
 pub(crate) mod pages;
 pub(crate) mod pair;
+pub(crate) mod product;
 pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod term;

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use super::{Blocks, chunks};
+use crate::kernel::Isa;
+use crate::kernel::product::{Matrix, add_product, add_sums, add_turned_product};
 use crate::rows::Rows;
 use crate::{Distance, Element, Error, Scalar};
 
@@ -14,6 +15,8 @@ use crate::{Distance, Element, Error, Scalar};
 const STRIPS: usize = 8;
 const ROWS: usize = 128;
 const COLUMNS: usize = 512;
+/// Numbers from a row of a tile to the next: not a power of two, lest they all fall on the same lines of the cache.
+const STRIDE: usize = COLUMNS + 16;
 
 /// Sums of the rows and columns of a matrix of pair weights `W` `[n, m]`, which is never held.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +84,7 @@ where
                 column_sums: vec![E::Acc::ZERO; m],
             };
             let mut scratch = blocks.scratch();
-            let mut tile = vec![E::Acc::ZERO; ROWS * COLUMNS];
+            let mut tile = vec![E::Acc::ZERO; ROWS * STRIDE];
             for rows in chunks(strip.clone(), ROWS) {
                 blocks.pack(&mut scratch, rows.clone());
                 for columns in chunks(0..m, COLUMNS) {
@@ -90,9 +93,9 @@ where
                         rows.clone(),
                         columns.clone(),
                         &mut tile,
-                        COLUMNS,
+                        STRIDE,
                     );
-                    for (row, values) in rows.clone().zip(tile.chunks_mut(COLUMNS)) {
+                    for (row, values) in rows.clone().zip(tile.chunks_mut(STRIDE)) {
                         weigh(row, columns.start, &mut values[..columns.len()]);
                     }
                     let local = rows.start - strip.start..rows.end - strip.start;
@@ -112,22 +115,28 @@ impl<T: Scalar> Scattered<T> {
         (x, rows, local): (&Rows<'_, T>, Range<usize>, Range<usize>),
         (y, columns): (&Rows<'_, T>, Range<usize>),
     ) {
-        let weights = ArrayView2::from_shape((rows.len(), COLUMNS), &tile[..rows.len() * COLUMNS])
-            .expect("a tile has whole rows");
-        let weights = weights.slice_move(ndarray::s![.., ..columns.len()]);
-        let one = T::ONE;
-        let x = view(x, rows);
-        let y = view(y, columns.clone());
-        let mut to_rows = self.rows.slice_mut(ndarray::s![local.clone(), ..]);
-        general_mat_mul(one, &weights, &y, one, &mut to_rows);
-        let mut to_columns = self.columns.slice_mut(ndarray::s![columns.clone(), ..]);
-        general_mat_mul(one, &weights.t(), &x, one, &mut to_columns);
-        for (row_sum, weights) in self.row_sums[local].iter_mut().zip(weights.rows()) {
-            for (column_sum, &weight) in self.column_sums[columns.clone()].iter_mut().zip(weights) {
-                *row_sum = *row_sum + weight;
-                *column_sum = *column_sum + weight;
-            }
-        }
+        let isa = Isa::best();
+        let dim = x.dim();
+        let weights = Matrix {
+            data: tile,
+            stride: STRIDE,
+        };
+        let of = |rows: &Rows<'_, T>, range: &Range<usize>| -> Range<usize> {
+            range.start * rows.dim()..range.end * rows.dim()
+        };
+        let matrix = |data| Matrix { data, stride: dim };
+        let y_rows = matrix(&y.data()[of(y, &columns)]);
+        let x_rows = matrix(&x.data()[of(x, &rows)]);
+        let to_rows = self.rows.as_slice_mut().expect("made in one piece");
+        let to_rows = &mut to_rows[of(x, &local)];
+        let shape = [rows.len(), columns.len(), dim];
+        add_product(isa, (weights, y_rows), shape, (to_rows, dim));
+        let to_columns = self.columns.as_slice_mut().expect("made in one piece");
+        let to_columns = &mut to_columns[of(y, &columns)];
+        let shape = [columns.len(), rows.len(), dim];
+        add_turned_product(isa, (weights, x_rows), shape, (to_columns, dim));
+        let row_sums = &mut self.row_sums[local];
+        add_sums(isa, weights, row_sums, &mut self.column_sums[columns]);
     }
 
     fn join(parts: Vec<Self>, (n, m, dim): (usize, usize, usize)) -> Self {
@@ -153,9 +162,4 @@ impl<T: Scalar> Scattered<T> {
         }
         all
     }
-}
-
-fn view<'r, T: Scalar>(rows: &'r Rows<'_, T>, range: Range<usize>) -> ArrayView2<'r, T> {
-    let data = &rows.data()[range.start * rows.dim()..range.end * rows.dim()];
-    ArrayView2::from_shape((range.len(), rows.dim()), data).expect("whole rows")
 }

@@ -1,0 +1,249 @@
+//! Products of matrices that are read where they lie and added to what is there: `C += A B` and `C += Aᵀ B`.
+
+use std::ops::Range;
+
+use super::simd::{Kernel, Simd};
+use super::{Isa, Lanes};
+
+/// A matrix: its numbers row by row, and how far a row is from the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix<'a, T> {
+    pub(crate) data: &'a [T],
+    pub(crate) stride: usize,
+}
+
+/// Terms at a time: as many rows of `B` stay in the nearest cache while the rows of `A` pass by.
+const TERMS: usize = 128;
+
+/// `C += A B` for `A` of `rows x terms`, or `C += Aᵀ B` for `A` of `terms x rows`; `B` is `terms x columns`.
+struct Product<'a, T, const TURNED: bool> {
+    a: Matrix<'a, T>,
+    b: Matrix<'a, T>,
+    rows: usize,
+    terms: usize,
+    columns: usize,
+    c: &'a mut [T],
+    stride: usize,
+}
+
+impl<T: Lanes + Copy, const TURNED: bool> Kernel<T> for Product<'_, T, TURNED> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        match S::ROWS {
+            12 => product_on::<T, S, TURNED, 12>(simd, self),
+            6 => product_on::<T, S, TURNED, 6>(simd, self),
+            _ => product_on::<T, S, TURNED, 4>(simd, self),
+        }
+    }
+}
+
+#[inline(always)]
+fn product_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool, const ROWS: usize>(
+    simd: S,
+    mut product: Product<'_, T, TURNED>,
+) {
+    for first in (0..product.terms).step_by(TERMS) {
+        let terms = first..(first + TERMS).min(product.terms);
+        for column in (0..product.columns).step_by(2 * S::LANES) {
+            let columns = column..(column + 2 * S::LANES).min(product.columns);
+            let mut row = 0;
+            while row + ROWS <= product.rows {
+                tile_on::<T, S, TURNED, ROWS>(
+                    simd,
+                    &mut product,
+                    row,
+                    terms.clone(),
+                    columns.clone(),
+                );
+                row += ROWS;
+            }
+            while row < product.rows {
+                tile_on::<T, S, TURNED, 1>(simd, &mut product, row, terms.clone(), columns.clone());
+                row += 1;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn tile_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool, const ROWS: usize>(
+    simd: S,
+    product: &mut Product<'_, T, TURNED>,
+    row: usize,
+    terms: Range<usize>,
+    columns: Range<usize>,
+) {
+    let Matrix { data, stride } = product.a;
+    let b = product.b;
+    let whole = columns.len() == 2 * S::LANES;
+    let sums = match (TURNED, whole) {
+        (false, true) => {
+            let mut lines = [data; ROWS];
+            for (r, line) in lines.iter_mut().enumerate() {
+                *line = &data[(row + r) * stride..][terms.clone()];
+            }
+            plain_on::<T, S, ROWS>(simd, lines, b, terms, columns.start)
+        }
+        (true, true) => turned_on::<T, S, ROWS>(simd, product.a, b, row, terms, columns.start),
+        _ => {
+            let mut sums = [[simd.zero(); 2]; ROWS];
+            for term in terms {
+                let b = &b.data[term * b.stride..][columns.clone()];
+                let (low, high) = b.split_at(S::LANES.min(b.len()));
+                let b = [simd.load_part(low), simd.load_part(high)];
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let at = if TURNED {
+                        term * stride + row + r
+                    } else {
+                        (row + r) * stride + term
+                    };
+                    let a = simd.splat(data[at]);
+                    sums[0] = simd.mul_add(a, b[0], sums[0]);
+                    sums[1] = simd.mul_add(a, b[1], sums[1]);
+                }
+            }
+            sums
+        }
+    };
+    for (r, sums) in sums.iter().enumerate() {
+        let c = &mut product.c[(row + r) * product.stride..][columns.clone()];
+        let (low, high) = c.split_at_mut(S::LANES.min(c.len()));
+        for (c, &sum) in [low, high].into_iter().zip(sums) {
+            simd.store_part(simd.add(simd.load_part(c), sum), c);
+        }
+    }
+}
+
+#[inline(always)]
+fn plain_on<T: Lanes + Copy, S: Simd<T>, const ROWS: usize>(
+    simd: S,
+    lines: [&[T]; ROWS],
+    b: Matrix<'_, T>,
+    terms: Range<usize>,
+    column: usize,
+) -> [[S::V; 2]; ROWS] {
+    let mut sums = [[simd.zero(); 2]; ROWS];
+    let count = terms.len();
+    for (i, term) in terms.enumerate().take(count) {
+        let b = &b.data[term * b.stride + column..][..2 * S::LANES];
+        let b = [simd.load(b), simd.load(&b[S::LANES..])];
+        for (sums, line) in sums.iter_mut().zip(&lines) {
+            let a = simd.splat(line[i]);
+            sums[0] = simd.mul_add(a, b[0], sums[0]);
+            sums[1] = simd.mul_add(a, b[1], sums[1]);
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn turned_on<T: Lanes + Copy, S: Simd<T>, const ROWS: usize>(
+    simd: S,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    row: usize,
+    terms: Range<usize>,
+    column: usize,
+) -> [[S::V; 2]; ROWS] {
+    let mut sums = [[simd.zero(); 2]; ROWS];
+    for term in terms {
+        let a = &a.data[term * a.stride + row..][..ROWS];
+        let b = &b.data[term * b.stride + column..][..2 * S::LANES];
+        let b = [simd.load(b), simd.load(&b[S::LANES..])];
+        for (sums, &a) in sums.iter_mut().zip(a) {
+            let a = simd.splat(a);
+            sums[0] = simd.mul_add(a, b[0], sums[0]);
+            sums[1] = simd.mul_add(a, b[1], sums[1]);
+        }
+    }
+    sums
+}
+
+/// `C += A B`: `A` is `rows x terms`, `B` is `terms x columns`, rows of `C` are `stride` apart.
+pub(crate) fn add_product<T: Lanes + Copy>(
+    isa: Isa,
+    (a, b): (Matrix<'_, T>, Matrix<'_, T>),
+    [rows, terms, columns]: [usize; 3],
+    (c, stride): (&mut [T], usize),
+) {
+    T::run_on(
+        isa,
+        Product::<T, false> {
+            a,
+            b,
+            rows,
+            terms,
+            columns,
+            c,
+            stride,
+        },
+    );
+}
+
+/// `C += Aᵀ B`: `A` is `terms x rows`.
+pub(crate) fn add_turned_product<T: Lanes + Copy>(
+    isa: Isa,
+    (a, b): (Matrix<'_, T>, Matrix<'_, T>),
+    [rows, terms, columns]: [usize; 3],
+    (c, stride): (&mut [T], usize),
+) {
+    T::run_on(
+        isa,
+        Product::<T, true> {
+            a,
+            b,
+            rows,
+            terms,
+            columns,
+            c,
+            stride,
+        },
+    );
+}
+
+/// Adds the sums of a matrix's rows and columns to what is there.
+pub(crate) fn add_sums<T: Lanes + Copy + Default + std::ops::Add<Output = T>>(
+    isa: Isa,
+    matrix: Matrix<'_, T>,
+    rows: &mut [T],
+    columns: &mut [T],
+) {
+    T::run_on(
+        isa,
+        Sums {
+            matrix,
+            rows,
+            columns,
+        },
+    );
+}
+
+struct Sums<'a, T> {
+    matrix: Matrix<'a, T>,
+    rows: &'a mut [T],
+    columns: &'a mut [T],
+}
+
+impl<T: Lanes + Copy + Default + std::ops::Add<Output = T>> Kernel<T> for Sums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Matrix { data, stride } = self.matrix;
+        let count = self.columns.len();
+        for (row, line) in self.rows.iter_mut().zip(data.chunks(stride)) {
+            let mut sum = simd.zero();
+            let columns = self.columns.chunks_mut(S::LANES);
+            for (columns, values) in columns.zip(line[..count].chunks(S::LANES)) {
+                let values = simd.load_part(values);
+                sum = simd.add(sum, values);
+                simd.store_part(simd.add(simd.load_part(columns), values), columns);
+            }
+            let mut lanes = [T::default(); 16];
+            simd.store(sum, &mut lanes);
+            *row = lanes.into_iter().fold(*row, |a, b| a + b);
+        }
+    }
+}
