@@ -97,7 +97,7 @@ impl NtXentLoss {
         let streamed = self
             .distance
             .rows_of_products(&embeddings)
-            .and_then(|rows| stream(self, (rows, labels.clone()), None, self.reducer));
+            .and_then(|rows| stream(&ByRows(self), (rows, labels.clone()), None, self.reducer));
         streamed.unwrap_or_else(|| {
             let distances = self.distance.matrix(embeddings.clone(), embeddings);
             self.plain(distances, PairMasks::within(labels))
@@ -126,7 +126,12 @@ impl NtXentLoss {
         let columns = self.distance.rows_of_products(&reference);
         let streamed = rows.zip(columns).and_then(|(rows, columns)| {
             let reference = (columns, reference_labels.clone());
-            stream(self, (rows, labels.clone()), Some(reference), self.reducer)
+            stream(
+                &ByRows(self),
+                (rows, labels.clone()),
+                Some(reference),
+                self.reducer,
+            )
         });
         streamed.unwrap_or_else(|| {
             let distances = self.distance.matrix(embeddings, reference);
@@ -145,7 +150,7 @@ impl NtXentLoss {
 
 /// What a row has seen: the logarithm over its negatives; then, of its positives, the terms and the sum of their slopes.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
+struct Seen {
     negatives: LogSumExp,
     terms: Terms,
     slope: f64,
@@ -173,7 +178,10 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-impl<T: Scalar> RowLoss<T> for NtXentLoss {
+/// The loss row by row.
+struct ByRows<'a>(&'a NtXentLoss);
+
+impl<T: Scalar> RowLoss<T> for ByRows<'_> {
     type Seen = Seen;
 
     fn passes(&self) -> usize {
@@ -184,21 +192,15 @@ impl<T: Scalar> RowLoss<T> for NtXentLoss {
         Seen::default()
     }
 
-    fn see(&self, pass: usize, seen: &mut Seen, similarities: &[T], positive: &[bool]) {
+    fn see(&self, pass: usize, seen: &mut Seen, similarities: &[T], positives: &[usize]) {
         if pass == 0 {
-            let nothing = T::from_f64(f64::NEG_INFINITY);
-            let pairs = similarities.iter().zip(positive);
-            let mut negatives: Vec<T> = pairs.map(|(&s, &p)| if p { nothing } else { s }).collect();
-            seen.negatives.add(&mut negatives, 1.0 / self.temperature);
+            let but = (similarities, positives);
+            seen.negatives.add_but(but, 1.0 / self.0.temperature);
             return;
         }
-        for (&s, _) in similarities
-            .iter()
-            .zip(positive)
-            .filter(|(_, positive)| **positive)
-        {
-            let gap = self.gap(seen, s);
-            if self.selects(gap) {
+        for &p in positives {
+            let gap = self.0.gap(seen, similarities[p]);
+            if self.0.selects(gap) {
                 seen.terms.sum += softplus_of(gap);
                 seen.terms.count += 1;
                 seen.slope += sigmoid(gap);
@@ -210,23 +212,22 @@ impl<T: Scalar> RowLoss<T> for NtXentLoss {
         seen.terms
     }
 
-    fn slopes(&self, seen: &Seen, similarities: &mut [T], positive: &[bool]) {
-        let scale = 1.0 / self.temperature;
-        let each = T::from_f64(seen.slope * scale);
-        let mut softmax = similarities.to_vec();
-        exp_in_place(
-            &mut softmax,
-            T::from_f64(scale),
-            T::from_f64(seen.negatives.value()),
-        );
-        for ((s, &softmax), &positive) in similarities.iter_mut().zip(&softmax).zip(positive) {
-            *s = if positive {
-                let gap = self.gap(seen, *s);
-                let slope = if self.selects(gap) { sigmoid(gap) } else { 0.0 };
-                T::from_f64(-slope * scale)
+    fn slopes(&self, seen: &Seen, similarities: &mut [T], positives: &[usize]) {
+        let scale = 1.0 / self.0.temperature;
+        let slope = |s: T| {
+            let gap = self.0.gap(seen, s);
+            let slope = if self.0.selects(gap) {
+                sigmoid(gap)
             } else {
-                softmax * each
+                0.0
             };
+            T::from_f64(-slope * scale)
+        };
+        let of_positives: Vec<T> = positives.iter().map(|&p| slope(similarities[p])).collect();
+        let shift = seen.negatives.value() - (seen.slope * scale).ln();
+        exp_in_place(similarities, T::from_f64(scale), T::from_f64(shift));
+        for (&p, slope) in positives.iter().zip(of_positives) {
+            similarities[p] = slope;
         }
     }
 }

@@ -97,7 +97,7 @@ impl SupConLoss {
         let streamed = self
             .distance
             .rows_of_products(&embeddings)
-            .and_then(|rows| stream(self, (rows, labels.clone()), None, self.reducer));
+            .and_then(|rows| stream(&ByRows(self), (rows, labels.clone()), None, self.reducer));
         streamed.unwrap_or_else(|| {
             let distances = self.distance.matrix(embeddings.clone(), embeddings);
             self.plain(distances, PairMasks::within(labels))
@@ -126,7 +126,12 @@ impl SupConLoss {
         let columns = self.distance.rows_of_products(&reference);
         let streamed = rows.zip(columns).and_then(|(rows, columns)| {
             let reference = (columns, reference_labels.clone());
-            stream(self, (rows, labels.clone()), Some(reference), self.reducer)
+            stream(
+                &ByRows(self),
+                (rows, labels.clone()),
+                Some(reference),
+                self.reducer,
+            )
         });
         streamed.unwrap_or_else(|| {
             let distances = self.distance.matrix(embeddings, reference);
@@ -150,29 +155,27 @@ impl SupConLoss {
 
 /// What a row has seen: the logarithm over all pairs, and the sum over its positives.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
+struct Seen {
     all: LogSumExp,
     positives: Terms,
 }
 
-impl<T: Scalar> RowLoss<T> for SupConLoss {
+/// The loss row by row.
+struct ByRows<'a>(&'a SupConLoss);
+
+impl<T: Scalar> RowLoss<T> for ByRows<'_> {
     type Seen = Seen;
 
     fn start(&self) -> Seen {
         Seen::default()
     }
 
-    fn see(&self, _pass: usize, seen: &mut Seen, similarities: &[T], positive: &[bool]) {
-        for (s, _) in similarities
-            .iter()
-            .zip(positive)
-            .filter(|(_, positive)| **positive)
-        {
-            seen.positives.sum += s.to_f64();
+    fn see(&self, _pass: usize, seen: &mut Seen, similarities: &[T], positives: &[usize]) {
+        for &p in positives {
+            seen.positives.sum += similarities[p].to_f64();
             seen.positives.count += 1;
         }
-        seen.all
-            .add(&mut similarities.to_vec(), 1.0 / self.temperature);
+        seen.all.add(similarities, 1.0 / self.0.temperature);
     }
 
     fn terms(&self, seen: &Seen) -> Terms {
@@ -180,16 +183,18 @@ impl<T: Scalar> RowLoss<T> for SupConLoss {
         if count == 0 {
             return Terms::default();
         }
-        let term = seen.all.value() - sum / (count as f64 * self.temperature);
-        self.reducer.terms_of(term)
+        let term = seen.all.value() - sum / (count as f64 * self.0.temperature);
+        self.0.reducer.terms_of(term)
     }
 
-    fn slopes(&self, seen: &Seen, similarities: &mut [T], positive: &[bool]) {
-        let scale = T::from_f64(1.0 / self.temperature);
-        let each = scale / T::from_f64(seen.positives.count as f64);
-        exp_in_place(similarities, scale, T::from_f64(seen.all.value()));
-        for (s, &positive) in similarities.iter_mut().zip(positive) {
-            *s = *s * scale - if positive { each } else { T::ZERO };
+    fn slopes(&self, seen: &Seen, similarities: &mut [T], positives: &[usize]) {
+        let scale = 1.0 / self.0.temperature;
+        // scale · softmax
+        let shift = seen.all.value() - scale.ln();
+        exp_in_place(similarities, T::from_f64(scale), T::from_f64(shift));
+        let each = T::from_f64(scale / seen.positives.count as f64);
+        for &p in positives {
+            similarities[p] = similarities[p] - each;
         }
     }
 }

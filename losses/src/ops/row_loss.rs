@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use metric_core::{
     Distance, Form, InnerProduct, RowProgram, Scalar, Similarity, scatter, walk, walk_self,
@@ -31,19 +33,23 @@ use crate::reducer::Reducer;
 ///     fn start(&self) -> Terms {
 ///         Terms::default()
 ///     }
-///     fn see(&self, _pass: usize, seen: &mut Terms, similarities: &[T], positive: &[bool]) {
-///         for (s, _) in similarities.iter().zip(positive).filter(|(_, positive)| **positive) {
-///             seen.sum += (1.0 - s.to_f64()).powi(2);
+///     fn see(&self, _pass: usize, seen: &mut Terms, similarities: &[T], positives: &[usize]) {
+///         for &p in positives {
+///             seen.sum += (1.0 - similarities[p].to_f64()).powi(2);
 ///             seen.count += 1;
 ///         }
 ///     }
 ///     fn terms(&self, seen: &Terms) -> Terms {
 ///         *seen
 ///     }
-///     fn slopes(&self, _seen: &Terms, similarities: &mut [T], positive: &[bool]) {
-///         for (s, &positive) in similarities.iter_mut().zip(positive) {
-///             let slope = if positive { 2.0 * (s.to_f64() - 1.0) } else { 0.0 };
-///             *s = T::from_f64(slope);
+///     fn slopes(&self, _seen: &Terms, similarities: &mut [T], positives: &[usize]) {
+///         let slopes: Vec<T> = positives
+///             .iter()
+///             .map(|&p| T::from_f64(2.0 * (similarities[p].to_f64() - 1.0)))
+///             .collect();
+///         similarities.fill(T::ZERO);
+///         for (&p, slope) in positives.iter().zip(slopes) {
+///             similarities[p] = slope;
 ///         }
 ///     }
 /// }
@@ -71,15 +77,15 @@ pub trait RowLoss<T>: Sync {
     /// A row that has seen nothing.
     fn start(&self) -> Self::Seen;
 
-    /// Takes some similarities of a row, and which of them are to positives; the others are to negatives.
-    fn see(&self, pass: usize, seen: &mut Self::Seen, similarities: &[T], positive: &[bool]);
+    /// Takes some similarities of a row, and the places of those to positives; the others are to negatives.
+    fn see(&self, pass: usize, seen: &mut Self::Seen, similarities: &[T], positives: &[usize]);
 
     /// What the row adds to the loss.
     fn terms(&self, seen: &Self::Seen) -> Terms;
 
     /// Puts in the place of some similarities the derivatives of the row's sum by each. Not asked of rows that count no
     /// term.
-    fn slopes(&self, seen: &Self::Seen, similarities: &mut [T], positive: &[bool]);
+    fn slopes(&self, seen: &Self::Seen, similarities: &mut [T], positives: &[usize]);
 }
 
 /// What a row adds to a loss.
@@ -106,36 +112,62 @@ impl<T: Scalar> Distance<T> for Product {
 }
 
 /// Which pairs of a row are positive, and which do not exist.
-#[derive(Debug, Clone, Copy)]
-struct Labels<'a> {
-    rows: &'a [i64],
-    columns: &'a [i64],
+#[derive(Debug)]
+struct Pairs {
+    /// Columns of each row's label, ascending: numbers of lists.
+    of_row: Vec<Option<usize>>,
+    lists: Vec<Vec<usize>>,
     /// Rows and columns are the same.
     within: bool,
 }
 
-/// Pairs whose kinds are looked up at a time.
+/// Pairs that are shown at a time.
 const SOME: usize = 512;
 
-impl Labels<'_> {
-    /// Calls `with` with pieces of a row's values, none of which holds the row itself, and their kinds.
+impl Pairs {
+    fn new(rows: &[i64], columns: Option<&[i64]>) -> Self {
+        let mut numbers = HashMap::new();
+        let mut lists: Vec<Vec<usize>> = Vec::new();
+        for (column, label) in columns.unwrap_or(rows).iter().enumerate() {
+            let list = *numbers.entry(label).or_insert(lists.len());
+            if list == lists.len() {
+                lists.push(Vec::new());
+            }
+            lists[list].push(column);
+        }
+        Self {
+            of_row: rows
+                .iter()
+                .map(|label| numbers.get(label).copied())
+                .collect(),
+            lists,
+            within: columns.is_none(),
+        }
+    }
+
+    /// Calls `with` with pieces of a row's values, none of which holds the row itself, and where in each its positives are.
     fn pieces<V>(
         &self,
         row: usize,
         first: usize,
         values: &mut [V],
-        mut with: impl FnMut(&mut [V], &[bool]),
+        mut with: impl FnMut(&mut [V], &[usize]),
     ) {
-        let mut kinds = [false; SOME];
-        let own = self.rows[row];
+        let positives = self.of_row[row].map_or(&[][..], |list| &self.lists[list]);
+        let mut places = [0; SOME];
         let mut show = |first: usize, values: &mut [V]| {
             for (i, values) in values.chunks_mut(SOME).enumerate() {
                 let first = first + i * SOME;
-                let kinds = &mut kinds[..values.len()];
-                for (kind, label) in kinds.iter_mut().zip(&self.columns[first..]) {
-                    *kind = *label == own;
+                let from = positives.partition_point(|&column| column < first);
+                let here = positives[from..]
+                    .iter()
+                    .take_while(|&&column| column < first + values.len());
+                let mut count = 0;
+                for (place, column) in places.iter_mut().zip(here) {
+                    *place = column - first;
+                    count += 1;
                 }
-                with(values, kinds);
+                with(values, &places[..count]);
             }
         };
         if self.within && (first..first + values.len()).contains(&row) {
@@ -151,7 +183,7 @@ impl Labels<'_> {
 struct Pass<'a, L, S> {
     loss: &'a L,
     pass: usize,
-    labels: Labels<'a>,
+    pairs: &'a Pairs,
     before: &'a [S],
 }
 
@@ -171,9 +203,9 @@ impl<T: Scalar, L: RowLoss<T>> RowProgram<T> for Pass<'_, L, L::Seen> {
         for (i, some) in similarities.chunks(SOME).enumerate() {
             let room = &mut room[..some.len()];
             room.copy_from_slice(some);
-            self.labels
-                .pieces(row, first + i * SOME, room, |values, kinds| {
-                    self.loss.see(self.pass, seen, values, kinds);
+            self.pairs
+                .pieces(row, first + i * SOME, room, |values, positives| {
+                    self.loss.see(self.pass, seen, values, positives);
                 });
         }
     }
@@ -195,7 +227,7 @@ fn run<T: Scalar, L: RowLoss<T>>(
     loss: &L,
     x: &Array2<T>,
     y: Option<&Array2<T>>,
-    labels: Labels<'_>,
+    pairs: &Pairs,
     reducer: Reducer,
 ) -> Option<Streamed<T>> {
     let mut seen: Vec<L::Seen> = Vec::new();
@@ -203,7 +235,7 @@ fn run<T: Scalar, L: RowLoss<T>>(
         let program = Pass {
             loss,
             pass,
-            labels,
+            pairs,
             before: &seen,
         };
         seen = match y {
@@ -226,13 +258,13 @@ fn run<T: Scalar, L: RowLoss<T>>(
             values.fill(T::ZERO);
             return;
         }
-        labels.pieces(row, first, values, |values, kinds| {
-            loss.slopes(&seen[row], values, kinds);
+        pairs.pieces(row, first, values, |values, positives| {
+            loss.slopes(&seen[row], values, positives);
             for value in values {
                 *value = *value * share;
             }
         });
-        if labels.within && (first..first + values.len()).contains(&row) {
+        if pairs.within && (first..first + values.len()).contains(&row) {
             values[row - first] = T::ZERO;
         }
     })
@@ -297,15 +329,10 @@ where
     if !on_cpu(&x) || y.as_ref().is_some_and(|y| !on_cpu(y) || y.dtype() != dtype) {
         return None;
     }
-    let rows = download_labels(labels);
-    let labels = Labels {
-        rows: &rows,
-        columns: columns.as_deref().unwrap_or(&rows),
-        within: columns.is_none(),
-    };
+    let pairs = Pairs::new(&download_labels(labels), columns.as_deref());
     match dtype {
-        DType::F32 => attached::<f32, L>(loss, x, y, labels, reducer),
-        DType::F64 => attached::<f64, L>(loss, x, y, labels, reducer),
+        DType::F32 => attached::<f32, L>(loss, x, y, &pairs, reducer),
+        DType::F64 => attached::<f64, L>(loss, x, y, &pairs, reducer),
         _ => None,
     }
 }
@@ -314,12 +341,12 @@ fn attached<T: Scalar + burn::tensor::Element, L: RowLoss<T>>(
     loss: &L,
     x: Tensor<2>,
     y: Option<Tensor<2>>,
-    labels: Labels<'_>,
+    pairs: &Pairs,
     reducer: Reducer,
 ) -> Option<Tensor<1>> {
     let rows = download::<T>(&x);
     let columns = y.as_ref().map(download::<T>);
-    let found = run(loss, &rows, columns.as_ref(), labels, reducer)?;
+    let found = run(loss, &rows, columns.as_ref(), pairs, reducer)?;
     let (device, dtype) = (x.device(), x.dtype());
     let upload = |values: Array2<T>| {
         let shape = [values.nrows(), values.ncols()];
