@@ -42,8 +42,8 @@ impl Reducer {
     pub(crate) fn selects(self, term: f64) -> bool {
         match self {
             Self::Mean | Self::Sum => true,
-            Self::AvgNonZero => !(term <= 0.0),
-            Self::Threshold { low, high } => !(term <= low) && !(term >= high),
+            Self::AvgNonZero => term > 0.0 || term.is_nan(),
+            Self::Threshold { low, high } => (low < term && term < high) || term.is_nan(),
         }
     }
 

@@ -6,7 +6,7 @@ use metric_bench::speed::{Report, Request, Settings, laws, measure};
 /// Time one operation on seeded data, and how much memory it takes.
 ///
 /// OP is pairwise:DISTANCE, pair:DISTANCE (a single pair), knn:DISTANCE, kmeans, kmeans++ (the start),
-/// loss:NAME (forward and backward), miner:NAME, evaluate or train_step:MODEL (conv4, resnet18 or mlp: forward,
+/// loss:NAME (forward and backward), miner:NAME, evaluate or `train_step:NET` (conv4, resnet18 or mlp: forward,
 /// backward and optimizer on a batch of N); laws:DISTANCE shows instead how well the laws hold for
 /// rows near 1e4. An unknown name lists them all. A first repetition is not counted.
 #[derive(Debug, Args)]
