@@ -8,7 +8,8 @@
 //!
 //! | kind | losses |
 //! |---|---|
-//! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`ArcFaceLoss`] |
+//! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`LargeMarginSoftmaxLoss`], [`SphereFaceLoss`], [`CosFaceLoss`], [`ArcFaceLoss`], [`SubCenterArcFaceLoss`] |
+//! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`] |
 //! | pairs and triplets | [`ContrastiveLoss`], [`TripletMarginLoss`] |
 //! | centres | [`CenterLoss`] |
 //!
@@ -35,8 +36,12 @@ mod reducer;
 mod triplet_indices;
 
 pub use class::{
-    ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig, NormalizedSoftmaxLoss,
-    NormalizedSoftmaxLossConfig, SoftmaxLoss, SoftmaxLossConfig,
+    ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig, CosFaceLoss, CosFaceLossConfig,
+    LargeMarginSoftmaxLoss, LargeMarginSoftmaxLossConfig, MarginAnnealing, NormalizedSoftmaxLoss,
+    NormalizedSoftmaxLossConfig, ProxyAnchorLoss, ProxyAnchorLossConfig, ProxyNcaLoss,
+    ProxyNcaLossConfig, SoftTripleLoss, SoftTripleLossConfig, SoftmaxLoss, SoftmaxLossConfig,
+    SphereFaceLoss, SphereFaceLossConfig, SubCenterArcFaceLoss, SubCenterArcFaceLossConfig,
+    SubCenterOutliers,
 };
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
