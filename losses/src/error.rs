@@ -51,6 +51,10 @@ impl ConfigError {
         Self::check(in_range, name, "finite and at least 0", got)
     }
 
+    pub(crate) fn check_fraction(name: &'static str, got: f64) -> Result<(), Self> {
+        Self::check((0.0..=1.0).contains(&got), name, "from 0 to 1", got)
+    }
+
     pub(crate) fn check_angle(name: &'static str, got: f64) -> Result<(), Self> {
         let in_range = (0.0..=std::f64::consts::PI).contains(&got);
         Self::check(in_range, name, "an angle in radians from 0 to pi", got)

@@ -12,9 +12,12 @@ use std::f64::consts::PI;
 use burn::tensor::{DType, Tensor};
 use common::*;
 use metric_losses::{
-    CosFaceLossConfig, LargeMarginSoftmaxLossConfig, NormalizedSoftmaxLossConfig,
-    SphereFaceLossConfig, SubCenterArcFaceLossConfig,
+    ArcFaceLossConfig, CombinedMarginLossConfig, CosFaceLossConfig, LargeMarginSoftmaxLossConfig,
+    NormalizedSoftmaxLossConfig, P2sGradLossConfig, SphereFaceLossConfig,
+    SubCenterArcFaceLossConfig, sample_classes,
 };
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 const CLASSES: [i64; 7] = [0, 2, 1, 1, 0, 3, 3];
 
@@ -201,6 +204,160 @@ fn large_margin_softmax_is_its_definition() {
     }
 }
 
+fn combined(rows: &Rows, weight: &Rows, [m1, m2, m3]: [f64; 3]) -> f64 {
+    mean_cross_entropy(rows, &|x, y| {
+        let target = |cosine: f64| match m1 {
+            1.0 => plus_angle(cosine, m2) - m3,
+            _ => {
+                let angle = m1 * cosine.acos() + m2;
+                let k = (angle / PI).floor();
+                let sign = if k as i64 % 2 == 0 { 1.0 } else { -1.0 };
+                sign * angle.cos() - 2.0 * k - m3
+            }
+        };
+        scaled(with_target(x, weight, y, target), 64.0)
+    })
+}
+
+#[test]
+fn combined_margin_is_its_definition() {
+    let weight = rows(4, 3);
+    for margins in [
+        [1.0, 0.3, 0.2],
+        [0.9, 0.4, 0.15],
+        [1.7, 2.0, -0.1],
+        [1.0, 2.5, 0.1],
+    ] {
+        let loss = CombinedMarginLossConfig::new(4, 3)
+            .with_m1(margins[0])
+            .with_m2(margins[1])
+            .with_m3(margins[2])
+            .init(&device())
+            .with_weight(tensor(&weight, DType::F64));
+        assert_is(
+            &rows(7, 3),
+            &|x| loss.forward(x, labels(&CLASSES)),
+            &|rows| combined(rows, &weight, margins),
+        );
+        assert_weight_gradient(
+            &weight,
+            &|weight| {
+                let loss = loss.clone().with_weight(weight);
+                let x = tensor(&rows(7, 3), DType::F64);
+                (loss.forward(x, labels(&CLASSES)), loss.weight())
+            },
+            &|weight| combined(&rows(7, 3), weight, margins),
+        );
+    }
+}
+
+#[test]
+fn combined_margin_holds_arc_face_and_cos_face() {
+    let weight = || tensor(&rows(4, 3), DType::F64);
+    let x = || tensor(&rows(7, 3), DType::F64);
+    let combined = |m2, m3| {
+        let config = CombinedMarginLossConfig::new(4, 3).with_m2(m2).with_m3(m3);
+        let loss = config.init(&device()).with_weight(weight());
+        to_f64(loss.forward(x(), labels(&CLASSES)))
+    };
+    let arc = ArcFaceLossConfig::new(4, 3)
+        .init(&device())
+        .with_weight(weight());
+    let cos = CosFaceLossConfig::new(4, 3)
+        .init(&device())
+        .with_weight(weight());
+    let arc = to_f64(arc.forward(x(), labels(&CLASSES)));
+    let cos = to_f64(cos.forward(x(), labels(&CLASSES)));
+    assert!((combined(0.5, 0.0) - arc).abs() < 1e-12);
+    assert!((combined(0.0, 0.35) - cos).abs() < 1e-12);
+}
+
+#[test]
+fn a_loss_against_some_classes_is_the_loss_with_those_vectors_alone() {
+    let weight = rows(9, 3);
+    // The labels of the batch as places among the chosen: 0 -> 1, 1 -> 3, 2 -> 0, 3 -> 2.
+    let chosen = [2, 0, 3, 1, 7];
+    let some: Rows = chosen.iter().map(|&c| weight[c as usize].clone()).collect();
+    let places: Vec<i64> = CLASSES.iter().map(|c| [1, 3, 0, 2][*c as usize]).collect();
+    let config = |classes| CombinedMarginLossConfig::new(classes, 3);
+    let of_all = config(9)
+        .init(&device())
+        .with_weight(tensor(&weight, DType::F64));
+    let of_some = config(5)
+        .init(&device())
+        .with_weight(tensor(&some, DType::F64));
+    let x = tensor(&rows(7, 3), DType::F64);
+    let value = of_all.forward_sampled(x.clone(), labels(&CLASSES), labels(&chosen));
+    let gradient = of_all.weight().grad(&value.backward()).unwrap();
+    let expected = of_some.forward(x, labels(&places));
+    let expected_gradient = of_some.weight().grad(&expected.backward()).unwrap();
+    assert_eq!(to_f64(value), to_f64(expected));
+    let (gradient, expected) = (to_rows(gradient), to_rows(expected_gradient));
+    for class in 0..9 {
+        let want = match chosen.iter().position(|&c| c == class as i64) {
+            Some(place) => expected[place].clone(),
+            None => vec![0.0; 3],
+        };
+        assert_eq!(gradient[class], want, "class {class}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "index 2 out of bounds")]
+fn a_label_that_is_not_among_the_chosen_classes_is_refused() {
+    let loss = CombinedMarginLossConfig::new(9, 3).init(&device());
+    let x: Tensor<2> = tensor(&rows(2, 3), DType::F32);
+    loss.forward_sampled(x, labels(&[4, 5]), labels(&[4, 6]));
+}
+
+#[test]
+fn sampled_classes_hold_the_batch_and_as_many_others_as_are_asked_for() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut times = [0; 20];
+    for _ in 0..2000 {
+        let classes = sample_classes(&[4, 11, 4], 20, 8, &mut rng);
+        assert!(classes.is_sorted() && classes.len() == 8);
+        for class in classes {
+            times[class] += 1;
+        }
+    }
+    assert_eq!((times[4], times[11]), (2000, 2000));
+    times[4] = 667;
+    times[11] = 667;
+    // Every other class in a third of 2000 draws: 667 with deviation 21; five of them are allowed.
+    assert!(times.iter().all(|&t| (562..=772).contains(&t)), "{times:?}");
+    assert_eq!(sample_classes(&[3, 1, 2], 5, 2, &mut rng), [1, 2, 3]);
+    assert_eq!(sample_classes(&[], 3, 3, &mut rng), [0, 1, 2]);
+}
+
+#[test]
+fn p2s_grad_is_its_definition_and_has_the_papers_gradient() {
+    let weight = rows(4, 3);
+    let loss = P2sGradLossConfig::new(4, 3).init(&device());
+    let loss = loss.with_weight(tensor(&weight, DType::F64));
+    let definition = |rows: &Rows, weight: &Rows| {
+        let terms = rows.iter().zip(CLASSES).map(|(x, y)| {
+            let residuals = with_target(x, weight, y as usize, |cosine| cosine - 1.0);
+            dot(&residuals, &residuals) / 2.0
+        });
+        terms.sum::<f64>() / 7.0
+    };
+    assert_is(
+        &rows(7, 3),
+        &|x| loss.forward(x, labels(&CLASSES)),
+        &|rows| definition(rows, &weight),
+    );
+    assert_weight_gradient(
+        &weight,
+        &|weight| {
+            let loss = loss.clone().with_weight(weight);
+            let x = tensor(&rows(7, 3), DType::F64);
+            (loss.forward(x, labels(&CLASSES)), loss.weight())
+        },
+        &|weight| definition(&rows(7, 3), weight),
+    );
+}
+
 #[test]
 fn rows_on_a_class_vector_or_opposite_to_it_have_a_finite_gradient() {
     let weight = rows(4, 3);
@@ -253,7 +410,16 @@ fn with_margin(weight: &Rows, dtype: DType) -> Vec<NamedLoss> {
     let sphere = sphere.with_weight(vectors());
     let large = LargeMarginSoftmaxLossConfig::new(classes, dim).init(&device);
     let large = large.with_weight(vectors());
+    let combined = CombinedMarginLossConfig::new(classes, dim).with_m1(1.5);
+    let combined = combined.init(&device).with_weight(vectors());
+    let p2s = P2sGradLossConfig::new(classes, dim).init(&device);
+    let p2s = p2s.with_weight(vectors());
     vec![
+        (
+            "combined_margin",
+            Box::new(move |x, y| combined.forward(x, y)),
+        ),
+        ("p2s_grad", Box::new(move |x, y| p2s.forward(x, y))),
         ("cos_face", Box::new(move |x, y| cos.forward(x, y))),
         (
             "sub_center_arc_face",
@@ -280,6 +446,9 @@ fn extremes_order_and_labels_out_of_range() {
 #[test]
 fn the_only_class_costs_nothing() {
     for (name, loss) in with_margin(&rows(1, 3), DType::F32) {
+        if name == "p2s_grad" {
+            continue; // no softmax: it asks for a cosine of 1 whatever the other classes
+        }
         let (value, gradient) =
             value_and_gradient(&rows(3, 3), DType::F32, &|x| loss(x, labels(&[0; 3])));
         assert_eq!(value, 0.0, "{name}");
@@ -313,6 +482,14 @@ fn configurations_out_of_range_are_refused_by_name() {
     assert_eq!(
         message(SphereFaceLossConfig::new(4, 3).with_margin(0.5).validate()),
         "margin must be finite and at least 1, got 0.5"
+    );
+    assert_eq!(
+        message(CombinedMarginLossConfig::new(4, 3).with_m1(0.0).validate()),
+        "m1 must be finite and above 0, got 0"
+    );
+    assert_eq!(
+        message(P2sGradLossConfig::new(4, 0).validate()),
+        "embedding_size must be at least 1, got 0"
     );
     assert_eq!(
         message(LargeMarginSoftmaxLossConfig::new(0, 3).validate()),
