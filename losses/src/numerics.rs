@@ -30,6 +30,12 @@ pub(crate) fn row_norms(x: Tensor<2>) -> Tensor<2> {
     safe_sqrt((x / largest.clone()).square().sum_dim(1)) * largest
 }
 
+/// `x / by`, whose gradient keeps the precision of `x`: that of Burn's division by a number is
+/// rounded to `f32`.
+pub(crate) fn divide<const D: usize>(x: Tensor<D>, by: f64) -> Tensor<D> {
+    x * (1.0 / by)
+}
+
 /// `√x` for `x ≥ 0`, with gradient 0 instead of infinity at 0.
 ///
 /// The mask comes before the root: masking after it leaves `0 · ∞ = NaN` in the gradient.

@@ -139,7 +139,7 @@ fn ada_face_is_its_definition_with_the_quality_held_constant() {
         .iter()
         .map(|n| ((n - mu) / (sigma + 1e-3) * 2.0).clamp(-1.0, 1.0))
         .collect();
-    assert!(qualities.iter().any(|&q| q == 1.0) && qualities.iter().any(|&q| q < 0.0));
+    assert!(qualities.contains(&1.0) && qualities.iter().any(|&q| q < 0.0));
     assert_is(&x, &|x| loss.forward(x, labels(&CLASSES)), &|rows| {
         mean_loss(rows, &weight, &|i, _, cosine| {
             let shift = 0.4 * qualities[i];

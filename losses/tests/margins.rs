@@ -13,7 +13,7 @@ use burn::tensor::{DType, Tensor};
 use common::*;
 use metric_losses::{
     ArcFaceLossConfig, CombinedMarginLossConfig, CosFaceLossConfig, LargeMarginSoftmaxLossConfig,
-    NormalizedSoftmaxLossConfig, P2sGradLossConfig, SphereFaceLossConfig,
+    MarginAnnealing, NormalizedSoftmaxLossConfig, P2sGradLossConfig, SphereFaceLossConfig,
     SubCenterArcFaceLossConfig, sample_classes,
 };
 use rand::SeedableRng;
@@ -293,12 +293,12 @@ fn a_loss_against_some_classes_is_the_loss_with_those_vectors_alone() {
     let expected_gradient = of_some.weight().grad(&expected.backward()).unwrap();
     assert_eq!(to_f64(value), to_f64(expected));
     let (gradient, expected) = (to_rows(gradient), to_rows(expected_gradient));
-    for class in 0..9 {
+    for (class, got) in gradient.iter().enumerate() {
         let want = match chosen.iter().position(|&c| c == class as i64) {
             Some(place) => expected[place].clone(),
             None => vec![0.0; 3],
         };
-        assert_eq!(gradient[class], want, "class {class}");
+        assert_eq!(got, &want, "class {class}");
     }
 }
 
@@ -486,6 +486,10 @@ fn configurations_out_of_range_are_refused_by_name() {
     assert_eq!(
         message(CombinedMarginLossConfig::new(4, 3).with_m1(0.0).validate()),
         "m1 must be finite and above 0, got 0"
+    );
+    assert_eq!(
+        message(MarginAnnealing::new().with_gamma(-0.1).validate()),
+        "gamma must be finite and at least 0, got -0.1"
     );
     assert_eq!(
         message(P2sGradLossConfig::new(4, 0).validate()),

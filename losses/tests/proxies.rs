@@ -88,6 +88,21 @@ fn proxy_nca_takes_other_distances_of_rows_as_given() {
     );
 }
 
+#[test]
+fn what_all_distances_to_proxies_have_in_common_does_not_matter() {
+    // From the origin to (4096, 0) and twice to 4095 nearer: 4095/4096 + log 2. In single precision
+    // logits of 4096 have steps of 2⁻¹², in which log 2 would lose 3e-5.
+    let proxies = vec![vec![4096.0, 0.0], vec![4095.0, 64.0], vec![4095.0, -64.0]];
+    let loss = ProxyNcaLossConfig::new(3, 2)
+        .with_normalize(false)
+        .with_temperature(4096.0)
+        .init(&device())
+        .with_weight(tensor(&proxies, DType::F32));
+    let value = loss.forward(tensor(&vec![vec![0.0, 0.0]], DType::F32), labels(&[0]));
+    let expected = 4095.0 / 4096.0 + 2f64.ln();
+    assert!((to_f64(value) - expected).abs() < 3e-7);
+}
+
 fn proxy_anchor(rows: &Rows, proxies: &Rows) -> f64 {
     let term = |exponents: Vec<f64>| exponents.iter().map(|e| e.exp()).sum::<f64>().ln_1p();
     let exponents = |class: usize, is_positive: bool| -> Vec<f64> {

@@ -77,7 +77,7 @@ impl AdaFaceLossConfig {
 /// The norm of an embedding stands for the quality of its image; with `μ` and `σ` running mean and
 /// standard deviation of norms, `ẑ` a constant for the gradient:
 /// ```text
-/// ẑ    = clip(h (‖xᵢ‖ − μ) / σ, −1, 1)
+/// ẑ    = clip(h (‖xᵢ‖ − μ) / (σ + 0.001), −1, 1)
 /// ψ(θ) = cos(clip(θ − m ẑ, 0, π)) − (m ẑ + m)
 /// ℓᵢ   = −log( e^{s ψ(θ_y)} / (e^{s ψ(θ_y)} + Σ_{j ≠ y} e^{s cos θⱼ}) )
 /// μ    ← rate · mean ‖xᵢ‖ + (1 − rate) μ        and so σ

@@ -103,10 +103,9 @@ impl ClassCosines {
     /// `cos(m₁ θ_y + m₂) − m₃` where the angle is at most π, continued downwards beyond:
     /// as [`plus_angle`](Self::plus_angle) for `m₁ = 1`, else as [`falling_cosine`].
     pub(crate) fn combined(&self, m1: f64, m2: f64, m3: f64) -> Tensor<2> {
-        let shifted = if m1 == 1.0 {
-            self.plus_angle(self.constant(m2))
-        } else {
-            falling_cosine(self.angle() * m1 + m2)
+        let shifted = match m1 {
+            1.0 => self.plus_angle(self.constant(m2)),
+            _ => falling_cosine(self.angle() * m1 + m2),
         };
         shifted - m3
     }

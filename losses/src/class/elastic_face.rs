@@ -91,7 +91,8 @@ impl ElasticFaceLossConfig {
 /// ℓᵢ   = −log( e^{s ψ(θ_y)} / (e^{s ψ(θ_y)} + Σ_{j ≠ y} e^{s cos θⱼ}) )
 /// ```
 /// The margins are an argument of [`forward`](Self::forward), so that every draw is the caller's:
-/// [`draw_margins`](Self::draw_margins) makes them from a generator.
+/// [`draw_margins`](Self::draw_margins) makes them from a generator. ElasticFace+, which gives the
+/// larger margins to rows with the larger angles, is a matter of the order they are given in.
 ///
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///

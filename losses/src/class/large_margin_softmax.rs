@@ -7,7 +7,7 @@ use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::cross_entropy;
 use super::margin_annealing::assert_lambda;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::row_norms;
+use crate::numerics::{divide, row_norms};
 use crate::reducer::Reducer;
 
 /// Configuration of [`LargeMarginSoftmaxLoss`].
@@ -126,7 +126,7 @@ impl LargeMarginSoftmaxLoss {
         let norms = row_norms(embeddings.clone()) * row_norms(weight.clone()).transpose();
         let cosines = ClassCosines::new(embeddings, weight, labels.clone());
         let target = cosines.combined(self.margin, 0.0, 0.0);
-        let target = (cosines.target.clone() * lambda + target) / (1.0 + lambda);
+        let target = divide(cosines.target.clone() * lambda + target, 1.0 + lambda);
         let logits = cosines.with_target(target) * norms * self.scale;
         cross_entropy(logits, labels, self.reducer)
     }

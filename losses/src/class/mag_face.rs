@@ -6,7 +6,7 @@ use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::cross_entropies;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, row_norms};
+use crate::numerics::{divide, everywhere, row_norms};
 use crate::reducer::Reducer;
 
 /// Configuration of [`MagFaceLoss`].
@@ -131,7 +131,7 @@ impl MagFaceLoss {
         let norms = row_norms(embeddings.clone()).clamp(self.min_norm, self.max_norm);
         let slope = (self.max_margin - self.min_margin) / (self.max_norm - self.min_norm);
         let margins = (norms.clone() - self.min_norm) * slope + self.min_margin;
-        let reward = norms.clone().recip() + norms / self.max_norm.powi(2); // g(a)
+        let reward = norms.clone().recip() + divide(norms, self.max_norm.powi(2)); // g(a)
         let cosines = ClassCosines::new(embeddings, self.weight.val(), labels.clone());
         let target = cosines.plus_angle(margins);
         let logits = cosines.with_target(target) * self.scale;

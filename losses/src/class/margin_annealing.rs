@@ -1,5 +1,7 @@
 use burn::config::Config;
 
+use crate::error::ConfigError;
+
 /// The falling weight `λ` of the cosine without margin that [`SphereFaceLoss`](crate::SphereFaceLoss)
 /// and [`LargeMarginSoftmaxLoss`](crate::LargeMarginSoftmaxLoss) are trained with; the defaults are
 /// those of SphereFace.
@@ -33,6 +35,17 @@ pub struct MarginAnnealing {
 }
 
 impl MarginAnnealing {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_not_negative("start", self.start)?;
+        ConfigError::check_not_negative("gamma", self.gamma)?;
+        ConfigError::check_not_negative("power", self.power)?;
+        ConfigError::check_not_negative("min", self.min)
+    }
+
     /// `λ` at a step.
     pub fn lambda(&self, step: usize) -> f64 {
         let fallen = self.start * (1.0 + self.gamma * step as f64).powf(-self.power);

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::cross_entropy;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::l2_normalize;
+use crate::numerics::{divide, l2_normalize};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -91,7 +91,7 @@ impl NormalizedSoftmaxLoss {
         assert_labels(&embeddings, &labels);
         let classes = l2_normalize(self.weight.val());
         let cosines = l2_normalize(embeddings).matmul(classes.transpose());
-        cross_entropy(cosines / self.temperature, labels, self.reducer)
+        cross_entropy(divide(cosines, self.temperature), labels, self.reducer)
     }
 
     /// The same loss with the values of given class vectors; it is [`weight`](Self::weight) that

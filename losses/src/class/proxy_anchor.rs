@@ -5,7 +5,7 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::target_mask;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{l2_normalize, log_one_plus_sum_exp};
+use crate::numerics::{divide, l2_normalize, log_one_plus_sum_exp};
 use crate::pairs::assert_labels;
 
 /// Configuration of [`ProxyAnchorLoss`].
@@ -102,7 +102,7 @@ impl ProxyAnchorLoss {
         let positives = log_one_plus_sum_exp(pull, positive.clone()).sum();
         let negatives = log_one_plus_sum_exp(push, positive.bool_not()).sum();
         let present = present.float().cast(positives.dtype());
-        positives / present + negatives / classes as f64
+        positives / present + divide(negatives, classes as f64)
     }
 
     /// The same loss with the values of given proxies; it is [`weight`](Self::weight) that

@@ -6,7 +6,7 @@ use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropy, target_mask};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, l2_normalize, log_sum_exp};
+use crate::numerics::{divide, everywhere, l2_normalize, log_sum_exp};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -80,8 +80,8 @@ impl ProxyNcaLossConfig {
 }
 
 /// Proxy NCA (Movshovitz-Attias, Toshev, Leung, Ioffe, Singh, *No Fuss Distance Metric Learning
-/// using Proxies*, ICCV 2017, <https://arxiv.org/abs/1703.07464>, eq. 4) and ProxyNCA++ (Teh,
-/// DeVries, Taylor, *ProxyNCA++*, ECCV 2020, <https://arxiv.org/abs/2004.01113>, eq. 9).
+/// using Proxies*, ICCV 2017, <https://arxiv.org/abs/1703.07464>, sec. 3) and ProxyNCA++ (Teh,
+/// DeVries, Taylor, *ProxyNCA++*, ECCV 2020, <https://arxiv.org/abs/2004.01113>, sec. 4).
 ///
 /// With a proxy `p` a class and `d(x, p) = ‖x̂ − p̂‖²`:
 /// ```text
@@ -138,14 +138,15 @@ impl ProxyNcaLoss {
                 .matrix(l2_normalize(embeddings), l2_normalize(proxies)),
             false => self.distance.matrix(embeddings, proxies),
         };
-        let logits = -distances / self.temperature;
+        let logits = divide(-distances, self.temperature);
         if self.include_target {
             return cross_entropy(logits, labels, self.reducer);
         }
         let [n, classes] = logits.dims();
         let target = logits.clone().gather(1, labels.clone().reshape([n, 1]));
         let others = target_mask(labels, classes).bool_not();
-        let losses = log_sum_exp(logits, others) - target;
+        // Relative to the target, so that what all distances have in common drops out first.
+        let losses = log_sum_exp(logits - target, others);
         let every_row = everywhere(&losses);
         self.reducer.reduce(losses, every_row)
     }

@@ -7,7 +7,7 @@ use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropy, target_mask};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::l2_normalize;
+use crate::numerics::{divide, l2_normalize};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -74,7 +74,7 @@ impl SoftTripleLossConfig {
 }
 
 /// SoftTriple loss (Qian, Shang, Sun, Hu, Li, Jin, *SoftTriple Loss: Deep Metric Learning Without
-/// Triplet Sampling*, ICCV 2019, <https://arxiv.org/abs/1909.05235>, eq. 7 to 9).
+/// Triplet Sampling*, ICCV 2019, <https://arxiv.org/abs/1909.05235>, sec. 3).
 ///
 /// Every class `c` has `K` centres; with `sₖ = x̂ᵢ · ŵ_ck`:
 /// ```text
@@ -127,7 +127,7 @@ impl SoftTripleLoss {
         let [n, columns] = cosines.dims();
         let classes = columns / self.centers_per_class;
         let cosines = cosines.reshape([n, classes, self.centers_per_class]);
-        let weights = softmax(cosines.clone() / self.gamma, 2);
+        let weights = softmax(divide(cosines.clone(), self.gamma), 2);
         let similarities = (cosines * weights).sum_dim(2).squeeze_dim::<2>(2);
         let is_target = target_mask(labels.clone(), classes);
         let with_margin = similarities.clone() - self.margin;
@@ -154,7 +154,7 @@ impl SoftTripleLoss {
         let (s, t) = (index(|(s, _)| s), index(|(_, t)| t));
         let distances =
             EmbeddingDistance::Euclidean.paired(centers.clone().select(0, s), centers.select(0, t));
-        distances.sum() / (rows * (k - 1)) as f64
+        divide(distances.sum(), (rows * (k - 1)) as f64)
     }
 
     /// The same loss with the values of given centres; it is [`weight`](Self::weight) that

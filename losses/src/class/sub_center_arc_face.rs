@@ -63,7 +63,7 @@ impl SubCenterArcFaceLossConfig {
 }
 
 /// Sub-centre ArcFace (Deng, Guo, Liu, Gong, Zafeiriou, *Sub-center ArcFace: Boosting Face
-/// Recognition by Large-Scale Noisy Web Faces*, ECCV 2020, eq. 3 and 4).
+/// Recognition by Large-Scale Noisy Web Faces*, ECCV 2020, sec. 3).
 ///
 /// Every class has `K` vectors and only the closest has to be near, so that wrongly labelled rows
 /// gather at the others. With `ψ` as in [`ArcFaceLoss`]:

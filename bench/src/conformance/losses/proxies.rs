@@ -18,10 +18,12 @@ fn proxy_nca<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     let mut inputs = Inputs::new::<T>();
     let (classes, dim) = class_matrix(case)?;
     let distance = NamedDistance::of(case)?;
-    if distance.normalize
-        && matches!(distance.distance, EmbeddingDistance::Lp { p, .. } if p != 2.0)
-    {
-        return Err(case.params().wrong("distance", "p = 2 where normalized"));
+    match distance.distance {
+        EmbeddingDistance::Lp { p: 2.0, .. } => {}
+        EmbeddingDistance::Lp { .. } if distance.normalize => {
+            return Err(case.params().wrong("distance", "p = 2 where normalized"));
+        }
+        _ => {}
     }
     let loss = ProxyNcaLossConfig::new(classes, dim)
         .with_temperature(1.0 / case.f64_param("softmax_scale")?)
