@@ -46,6 +46,20 @@ impl ConfigError {
         Self::check(got.is_finite(), name, "finite", got)
     }
 
+    pub(crate) fn check_not_negative(name: &'static str, got: f64) -> Result<(), Self> {
+        let in_range = got.is_finite() && got >= 0.0;
+        Self::check(in_range, name, "finite and at least 0", got)
+    }
+
+    pub(crate) fn check_fraction(name: &'static str, got: f64) -> Result<(), Self> {
+        Self::check((0.0..=1.0).contains(&got), name, "from 0 to 1", got)
+    }
+
+    pub(crate) fn check_angle(name: &'static str, got: f64) -> Result<(), Self> {
+        let in_range = (0.0..=std::f64::consts::PI).contains(&got);
+        Self::check(in_range, name, "an angle in radians from 0 to pi", got)
+    }
+
     pub(crate) fn check_size(name: &'static str, got: usize) -> Result<(), Self> {
         Self::check(got > 0, name, "at least 1", got as f64)
     }

@@ -8,7 +8,8 @@
 //!
 //! | kind | losses |
 //! |---|---|
-//! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`ArcFaceLoss`] |
+//! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`LargeMarginSoftmaxLoss`], [`SphereFaceLoss`], [`CosFaceLoss`], [`ArcFaceLoss`], [`SubCenterArcFaceLoss`], [`DynamicArcFaceLoss`], [`CombinedMarginLoss`], [`CurricularFaceLoss`], [`AdaFaceLoss`], [`MagFaceLoss`], [`ElasticFaceLoss`], [`P2sGradLoss`] |
+//! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`] |
 //! | pairs and triplets | [`ContrastiveLoss`], [`TripletMarginLoss`] |
 //! | centres | [`CenterLoss`] |
 //!
@@ -37,8 +38,15 @@ mod reducer;
 mod triplet_indices;
 
 pub use class::{
-    ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig, NormalizedSoftmaxLoss,
-    NormalizedSoftmaxLossConfig, SoftmaxLoss, SoftmaxLossConfig,
+    AdaFaceLoss, AdaFaceLossConfig, ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig,
+    CombinedMarginLoss, CombinedMarginLossConfig, CosFaceLoss, CosFaceLossConfig,
+    CurricularFaceLoss, CurricularFaceLossConfig, DynamicArcFaceLoss, DynamicArcFaceLossConfig,
+    ElasticFaceLoss, ElasticFaceLossConfig, ElasticMargin, LargeMarginSoftmaxLoss,
+    LargeMarginSoftmaxLossConfig, MagFaceLoss, MagFaceLossConfig, MarginAnnealing,
+    NormalizedSoftmaxLoss, NormalizedSoftmaxLossConfig, P2sGradLoss, P2sGradLossConfig,
+    ProxyAnchorLoss, ProxyAnchorLossConfig, ProxyNcaLoss, ProxyNcaLossConfig, SoftTripleLoss,
+    SoftTripleLossConfig, SoftmaxLoss, SoftmaxLossConfig, SphereFaceLoss, SphereFaceLossConfig,
+    SubCenterArcFaceLoss, SubCenterArcFaceLossConfig, SubCenterOutliers, sample_classes,
 };
 pub use contrast::{NtXentLoss, NtXentLossConfig, SupConLoss, SupConLossConfig};
 pub use distance::EmbeddingDistance;

@@ -22,6 +22,20 @@ pub fn l2_normalize(x: Tensor<2>) -> Tensor<2> {
     scaled / squares.mask_fill(is_zero, 1.0).sqrt()
 }
 
+/// `‖xᵢ‖` of every row, `[n, 1]`, without overflow before the result does; of a zero row 0 with
+/// gradient 0.
+pub(crate) fn row_norms(x: Tensor<2>) -> Tensor<2> {
+    let largest = x.clone().detach().max_abs_dim(1);
+    let largest = largest.clone().mask_fill(largest.lower_scalar(TINY), 1.0);
+    safe_sqrt((x / largest.clone()).square().sum_dim(1)) * largest
+}
+
+/// `x / by`, whose gradient keeps the precision of `x`: that of Burn's division by a number is
+/// rounded to `f32`.
+pub(crate) fn divide<const D: usize>(x: Tensor<D>, by: f64) -> Tensor<D> {
+    x * (1.0 / by)
+}
+
 /// `√x` for `x ≥ 0`, with gradient 0 instead of infinity at 0.
 ///
 /// The mask comes before the root: masking after it leaves `0 · ∞ = NaN` in the gradient.
@@ -50,6 +64,30 @@ pub(crate) fn safe_root<const D: usize>(x: Tensor<D>, exponent: f64) -> Tensor<D
 /// `log(1 + eˣ)`, without overflow for large `x`.
 pub(crate) fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x.clone().clamp_min(0.0) + x.abs().neg().exp().log1p()
+}
+
+/// `log Σ eˣ` over the `kept` entries of the last axis, which stays with length 1; 0 where none is.
+pub(crate) fn log_sum_exp<const D: usize>(x: Tensor<D>, kept: Tensor<D, Bool>) -> Tensor<D> {
+    let dropped = kept.bool_not();
+    let none = dropped.clone().all_dim(D - 1);
+    let largest = x.clone().detach();
+    let largest = largest
+        .mask_fill(dropped.clone(), f64::NEG_INFINITY)
+        .max_dim(D - 1);
+    let shift = largest.mask_fill(none.clone(), 0.0);
+    let powers = (x - shift.clone())
+        .mask_fill(dropped, f64::NEG_INFINITY)
+        .exp();
+    powers.sum_dim(D - 1).mask_fill(none, 1.0).log() + shift
+}
+
+/// `log(1 + Σ eˣ)` over the `kept` entries of the last axis, which stays with length 1.
+pub(crate) fn log_one_plus_sum_exp<const D: usize>(
+    x: Tensor<D>,
+    kept: Tensor<D, Bool>,
+) -> Tensor<D> {
+    let none = kept.clone().any_dim(D - 1).bool_not();
+    softplus(log_sum_exp(x, kept)).mask_fill(none, 0.0)
 }
 
 /// The largest magnitude in either set, off the graph and never 0: `[1, 1]`.

@@ -24,6 +24,22 @@ fn loss() -> CenterLoss {
 }
 
 #[test]
+fn the_gradient_of_double_rows_is_double() {
+    // (x − c) / 3 to the last digits; a division rounded to single would be off by 3e-8.
+    let (_, gradient) = value_and_gradient(&vec![vec![1.0; 3]; 3], DType::F64, &|x| {
+        let origin = CenterLossConfig::new(1, 3).init(&device());
+        let origin = origin.with_centers(tensor(&vec![vec![0.0; 3]], DType::F64));
+        origin.forward(x, labels(&[0; 3]))
+    });
+    assert!(
+        gradient
+            .concat()
+            .into_iter()
+            .all(|g| (g - 1.0 / 3.0).abs() < 1e-15)
+    );
+}
+
+#[test]
 fn it_is_its_definition_in_value_and_gradient() {
     let (loss, centers) = (loss(), centers());
     assert_is(

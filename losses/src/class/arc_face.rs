@@ -2,11 +2,9 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
-use super::cross_entropy::{cross_entropy, target_mask};
-use super::normalized_softmax::class_vectors;
+use super::class_cosines::ClassCosines;
+use super::class_vectors::{class_vectors, with_values};
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{l2_normalize, safe_sqrt};
-use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
 /// Configuration of [`ArcFaceLoss`].
@@ -35,13 +33,7 @@ impl ArcFaceLossConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         ConfigError::check_size("num_classes", self.num_classes)?;
         ConfigError::check_size("embedding_size", self.embedding_size)?;
-        let in_range = (0.0..=std::f64::consts::PI).contains(&self.margin);
-        ConfigError::check(
-            in_range,
-            "margin",
-            "an angle in radians from 0 to pi",
-            self.margin,
-        )?;
+        ConfigError::check_angle("margin", self.margin)?;
         ConfigError::check_positive("scale", self.scale)?;
         self.reducer.validate()
     }
@@ -105,26 +97,9 @@ impl ArcFaceLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        let rows = l2_normalize(embeddings);
-        let classes = l2_normalize(self.weight.val());
-        let [num_classes, _] = classes.dims();
-        let targets = classes.clone().select(0, labels.clone());
-        let cosines = rows.clone().matmul(classes.transpose());
-        let with_margin = self.add_margin(rows, targets).expand(cosines.dims());
-        let logits = cosines.mask_where(target_mask(labels.clone(), num_classes), with_margin);
-        cross_entropy(logits * self.scale, labels, self.reducer)
-    }
-
-    /// `ψ(θ)` of every row and its target, `[n, 1]`.
-    fn add_margin(&self, rows: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
-        let (sin_m, cos_m) = self.margin.sin_cos();
-        let cosine = (rows.clone() * targets.clone()).sum_dim(1);
-        let residual = rows - targets * cosine.clone();
-        let sine = safe_sqrt(residual.square().sum_dim(1));
-        let beyond = cosine.clone().lower_scalar(-cos_m); // θ > π − m
-        let margined = cosine.clone() * cos_m - sine * sin_m;
-        margined.mask_where(beyond, cosine - self.margin * sin_m)
+        let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
+        let target = cosines.plus_angle(cosines.constant(self.margin));
+        cosines.loss(target, self.scale, self.reducer)
     }
 
     /// The same loss with the values of given class vectors; it is [`weight`](Self::weight) that
@@ -133,9 +108,7 @@ impl ArcFaceLoss {
     /// # Shapes
     /// - `weight`: `[num_classes, dim]`
     pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
-        self.weight = self
-            .weight
-            .map(|old| weight.detach().set_require_grad(old.is_require_grad()));
+        self.weight = with_values(self.weight, weight);
         self
     }
 

@@ -3,6 +3,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
+use crate::numerics::divide;
 use crate::pairs::assert_labels;
 
 /// Configuration of [`CenterLoss`].
@@ -92,7 +93,7 @@ impl CenterLoss {
         assert_labels(&embeddings, &labels);
         let [n, _] = embeddings.dims();
         let centers = self.centers.val().detach().select(0, labels);
-        ((embeddings - centers).square() / (2 * n.max(1)) as f64).sum()
+        divide((embeddings - centers).square(), (2 * n.max(1)) as f64).sum()
     }
 
     /// The loss with its centres moved towards the rows of the batch, off the graph.

@@ -4,7 +4,13 @@ use burn::tensor::{Bool, Int, Tensor};
 use crate::numerics::everywhere;
 use crate::reducer::Reducer;
 
-/// `−log softmax(logits)` at the label of every row, reduced.
+/// `−log softmax(logits)` at the label of every row, `[n, 1]`.
+pub(crate) fn cross_entropies(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<2> {
+    let [n] = labels.dims();
+    -log_softmax(logits, 1).gather(1, labels.reshape([n, 1]))
+}
+
+/// [`cross_entropies`], reduced.
 ///
 /// # Shapes
 /// - `logits`: `[n, classes]`, `labels`: `[n]`
@@ -14,8 +20,7 @@ pub(crate) fn cross_entropy(
     labels: Tensor<1, Int>,
     reducer: Reducer,
 ) -> Tensor<1> {
-    let [n] = labels.dims();
-    let losses = -log_softmax(logits, 1).gather(1, labels.reshape([n, 1]));
+    let losses = cross_entropies(logits, labels);
     let every_row = everywhere(&losses);
     reducer.reduce(losses, every_row)
 }

@@ -1,10 +1,11 @@
 use burn::config::Config;
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
+use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::cross_entropy;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::l2_normalize;
+use crate::numerics::{divide, l2_normalize};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -49,13 +50,6 @@ impl NormalizedSoftmaxLossConfig {
     }
 }
 
-/// Random class vectors `[classes, dim]` of norm about 1: of a longer vector the same optimizer
-/// step would turn the direction less.
-pub(crate) fn class_vectors(classes: usize, dim: usize, device: &Device) -> Param<Tensor<2>> {
-    let std = 1.0 / (dim as f64).sqrt();
-    Initializer::Normal { mean: 0.0, std }.init([classes, dim], device)
-}
-
 /// Normalized softmax (Zhai, Wu, *Classification is a Strong Baseline for Deep Metric Learning*,
 /// BMVC 2019, <https://arxiv.org/abs/1811.12649>, eq. 4).
 ///
@@ -97,7 +91,7 @@ impl NormalizedSoftmaxLoss {
         assert_labels(&embeddings, &labels);
         let classes = l2_normalize(self.weight.val());
         let cosines = l2_normalize(embeddings).matmul(classes.transpose());
-        cross_entropy(cosines / self.temperature, labels, self.reducer)
+        cross_entropy(divide(cosines, self.temperature), labels, self.reducer)
     }
 
     /// The same loss with the values of given class vectors; it is [`weight`](Self::weight) that
@@ -106,9 +100,7 @@ impl NormalizedSoftmaxLoss {
     /// # Shapes
     /// - `weight`: `[num_classes, dim]`
     pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
-        self.weight = self
-            .weight
-            .map(|old| weight.detach().set_require_grad(old.is_require_grad()));
+        self.weight = with_values(self.weight, weight);
         self
     }
 

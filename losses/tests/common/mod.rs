@@ -214,3 +214,59 @@ pub(crate) fn mean_above_zero(terms: &[f64]) -> f64 {
         above.iter().sum::<f64>() / above.len() as f64
     }
 }
+
+/// A loss of a batch and its labels, in a table of several.
+pub(crate) type NamedLoss = (
+    &'static str,
+    Box<dyn Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>>,
+);
+
+/// What every loss against class vectors in `f32` does, whatever its formula; the losses have at least 7
+/// classes.
+pub(crate) fn assert_behaves_as_a_class_loss((name, forward): &NamedLoss) {
+    const LABELS: [[i64; 7]; 3] = [[0, 2, 1, 1, 0, 3, 3], [4; 7], [0, 1, 2, 3, 4, 5, 6]];
+    eprintln!("{name}");
+    for classes in &LABELS {
+        assert_stays_finite(7, 3, &|x| forward(x, labels(classes)));
+        assert_shows_nan(7, 3, &|x| forward(x, labels(classes)));
+    }
+    let (value, gradient) =
+        value_and_gradient(&rows(1, 3), DType::F32, &|x| forward(x, labels(&[5])));
+    assert!(value.is_finite() && gradient.concat().into_iter().all(f64::is_finite));
+    for bad in [99, -1] {
+        let x = tensor(&rows(2, 3), DType::F32);
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            forward(x, labels(&[0, bad]))
+        }));
+        let panic = caught.expect_err("a label out of range panics");
+        let message = panic.downcast_ref::<String>().expect("with a message");
+        assert!(
+            message.contains(&format!("index {bad} out of bounds")),
+            "{message}"
+        );
+    }
+}
+
+/// The gradient of the class vectors is that of central differences; `loss` gives its value and the
+/// tensor that has the gradient.
+pub(crate) fn assert_weight_gradient(
+    weight: &Rows,
+    loss: &dyn Fn(Tensor<2>) -> (Tensor<1>, Tensor<2>),
+    definition: &dyn Fn(&Rows) -> f64,
+) {
+    let (value, parameter) = loss(tensor(weight, DType::F64));
+    let gradient = parameter
+        .grad(&value.backward())
+        .expect("class vectors are parameters");
+    let differences = central_differences(weight, definition);
+    for (got, want) in to_rows(gradient)
+        .concat()
+        .into_iter()
+        .zip(differences.concat())
+    {
+        assert!(
+            (got - want).abs() <= 1e-6 * (1.0 + want.abs()),
+            "gradient {got}, by central differences {want}"
+        );
+    }
+}

@@ -1,13 +1,20 @@
 //! Losses against class vectors.
 
 use metric_core::Scalar;
-use metric_losses::{ArcFaceLossConfig, CenterLossConfig, NormalizedSoftmaxLossConfig};
+use metric_losses::{
+    ArcFaceLossConfig, CenterLossConfig, CosFaceLossConfig, LargeMarginSoftmaxLossConfig,
+    NormalizedSoftmaxLossConfig, SphereFaceLossConfig, SubCenterArcFaceLossConfig,
+};
 
 use super::{Case, CaseError, Inputs, Op, Outputs, download, op, reducer};
 
 pub(super) const OPS: &[Op] = &[
     op!("center", center),
     op!("arc_face", arc_face),
+    op!("cos_face", cos_face),
+    op!("sub_center_arc_face", sub_center_arc_face),
+    op!("sphere_face", sphere_face),
+    op!("large_margin_softmax", large_margin_softmax),
     op!("normalized_softmax", normalized_softmax),
 ];
 
@@ -42,6 +49,67 @@ fn arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     Ok(inputs.outputs(value))
 }
 
+fn cos_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = CosFaceLossConfig::new(classes, dim)
+        .with_margin(case.f64_param("margin")?)
+        .with_scale(case.f64_param("scale")?)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
+    inputs.weight = Some(loss.weight());
+    let rows = inputs.tracked(case, "embeddings")?;
+    let value = loss.forward(rows, inputs.labels(case, "labels")?);
+    Ok(inputs.outputs(value))
+}
+
+fn sub_center_arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = SubCenterArcFaceLossConfig::new(classes, dim)
+        .with_sub_centers(case.usize_param("sub_centers")?)
+        .with_margin(case.f64_param("margin")?.to_radians())
+        .with_scale(case.f64_param("scale")?)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
+    inputs.weight = Some(loss.weight());
+    let rows = inputs.tracked(case, "embeddings")?;
+    let value = loss.forward(rows, inputs.labels(case, "labels")?);
+    Ok(inputs.outputs(value))
+}
+
+fn sphere_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = SphereFaceLossConfig::new(classes, dim)
+        .with_margin(case.f64_param("margin")?)
+        .with_scale(case.f64_param("scale")?)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
+    inputs.weight = Some(loss.weight());
+    let rows = inputs.tracked(case, "embeddings")?;
+    let value = loss.forward(rows, inputs.labels(case, "labels")?);
+    Ok(inputs.outputs(value))
+}
+
+fn large_margin_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let mut inputs = Inputs::new::<T>();
+    let (classes, dim) = class_matrix(case)?;
+    let loss = LargeMarginSoftmaxLossConfig::new(classes, dim)
+        .with_margin(case.f64_param("margin")?)
+        .with_scale(case.f64_param("scale")?)
+        .with_reducer(reducer(case)?)
+        .init(&inputs.device);
+    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
+    inputs.weight = Some(loss.weight());
+    let rows = inputs.tracked(case, "embeddings")?;
+    let value = loss.forward(rows, inputs.labels(case, "labels")?);
+    Ok(inputs.outputs(value))
+}
+
 fn normalized_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     let mut inputs = Inputs::new::<T>();
     let (classes, dim) = class_matrix(case)?;
@@ -56,7 +124,7 @@ fn normalized_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     Ok(inputs.outputs(value))
 }
 
-fn class_matrix(case: &Case) -> Result<(usize, usize), CaseError> {
+pub(super) fn class_matrix(case: &Case) -> Result<(usize, usize), CaseError> {
     Ok((
         case.usize_param("num_classes")?,
         case.usize_param("embedding_size")?,

@@ -3,6 +3,7 @@
 mod classes;
 mod contrast;
 mod pairs;
+mod proxies;
 
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use metric_core::Scalar;
@@ -21,7 +22,7 @@ macro_rules! op {
 use op;
 
 pub(super) fn ops() -> Vec<Op> {
-    [pairs::OPS, contrast::OPS, classes::OPS].concat()
+    [pairs::OPS, contrast::OPS, classes::OPS, proxies::OPS].concat()
 }
 
 /// Input tensors of a case, all tracked, and the names their gradients have.
@@ -65,6 +66,11 @@ impl Inputs {
     /// Class vectors as the reference keeps them, turned into one class a row.
     fn classes_in_columns(&self, case: &Case) -> Result<Tensor<2>, CaseError> {
         Ok(self.upload(case.matrix::<f64>("weight")?).transpose())
+    }
+
+    /// Asks for the gradient of class vectors that the reference keeps one in a row too.
+    fn proxies(&mut self, weight: Tensor<2>) {
+        self.tracked.push(("grad_weight".to_owned(), weight));
     }
 
     fn labels(&self, case: &Case, name: &str) -> Result<Tensor<1, Int>, CaseError> {

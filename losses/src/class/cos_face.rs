@@ -1,0 +1,113 @@
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+
+use super::class_cosines::ClassCosines;
+use super::class_vectors::{class_vectors, with_values};
+use crate::error::{ConfigError, expect_valid};
+use crate::reducer::Reducer;
+
+/// Configuration of [`CosFaceLoss`].
+#[derive(Config, Debug)]
+pub struct CosFaceLossConfig {
+    /// Number of classes.
+    pub num_classes: usize,
+    /// Length of an embedding.
+    pub embedding_size: usize,
+    /// Number `m` taken from the target's cosine. Default: `0.35`.
+    #[config(default = 0.35)]
+    pub margin: f64,
+    /// Scale `s` of the logits. Default: `64.0`.
+    #[config(default = 64.0)]
+    pub scale: f64,
+    /// Reduction over rows. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl CosFaceLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_size("num_classes", self.num_classes)?;
+        ConfigError::check_size("embedding_size", self.embedding_size)?;
+        ConfigError::check_finite("margin", self.margin)?;
+        ConfigError::check_positive("scale", self.scale)?;
+        self.reducer.validate()
+    }
+
+    /// The loss, with fresh class vectors.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, device: &Device) -> CosFaceLoss {
+        expect_valid(self.validate());
+        CosFaceLoss {
+            weight: class_vectors(self.num_classes, self.embedding_size, device),
+            margin: self.margin,
+            scale: self.scale,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Large margin cosine loss (Wang, Wang, Zhou, Ji, Gong, Zhou, Li, Liu, *CosFace*, CVPR 2018,
+/// <https://arxiv.org/abs/1801.09414>, eq. 4).
+///
+/// With `θⱼ` the angle between a row and class vector `wⱼ`, and `y` the row's label:
+/// ```text
+/// ℓᵢ = −log( e^{s (cos θ_y − m)} / (e^{s (cos θ_y − m)} + Σ_{j ≠ y} e^{s cos θⱼ}) )
+/// ```
+/// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::CosFaceLossConfig;
+///
+/// let device = Device::flex();
+/// let axes = Tensor::from_floats([[1.0, 0.0], [0.0, 1.0]], &device);
+/// let loss = CosFaceLossConfig::new(2, 2).with_scale(1.0).init(&device).with_weight(axes);
+/// let x = Tensor::<2>::from_floats([[3.0, 0.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0], &device);
+/// // logits 1 − 0.35 and 0: log(1 + e^-0.65) = 0.42006
+/// assert!((loss.forward(x, labels).into_scalar::<f32>() - 0.42006).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct CosFaceLoss {
+    weight: Param<Tensor<2>>,
+    margin: f64,
+    scale: f64,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl CosFaceLoss {
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, each in `0..num_classes`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If a label is out of range or there is not one a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
+        let target = cosines.target.clone() - self.margin;
+        cosines.loss(target, self.scale, self.reducer)
+    }
+
+    /// The same loss with the values of given class vectors; it is [`weight`](Self::weight) that
+    /// gets the gradient.
+    ///
+    /// # Shapes
+    /// - `weight`: `[num_classes, dim]`
+    pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
+        self.weight = with_values(self.weight, weight);
+        self
+    }
+
+    /// The class vectors, `[num_classes, dim]`, of any length.
+    pub fn weight(&self) -> Tensor<2> {
+        self.weight.val()
+    }
+}

@@ -1,0 +1,122 @@
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+
+use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::target_mask;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::{divide, l2_normalize, log_one_plus_sum_exp};
+use crate::pairs::assert_labels;
+
+/// Configuration of [`ProxyAnchorLoss`].
+#[derive(Config, Debug)]
+pub struct ProxyAnchorLossConfig {
+    /// Number of classes.
+    pub num_classes: usize,
+    /// Length of an embedding.
+    pub embedding_size: usize,
+    /// Margin `δ` on the cosine. Default: `0.1`.
+    #[config(default = 0.1)]
+    pub margin: f64,
+    /// Scale `α` of the exponents. Default: `32.0`.
+    #[config(default = 32.0)]
+    pub alpha: f64,
+}
+
+impl ProxyAnchorLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_size("num_classes", self.num_classes)?;
+        ConfigError::check_size("embedding_size", self.embedding_size)?;
+        ConfigError::check_finite("margin", self.margin)?;
+        ConfigError::check_positive("alpha", self.alpha)
+    }
+
+    /// The loss, with fresh proxies.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, device: &Device) -> ProxyAnchorLoss {
+        expect_valid(self.validate());
+        ProxyAnchorLoss {
+            weight: class_vectors(self.num_classes, self.embedding_size, device),
+            margin: self.margin,
+            alpha: self.alpha,
+        }
+    }
+}
+
+/// Proxy anchor loss (Kim, Kim, Cho, Kwak, *Proxy Anchor Loss for Deep Metric Learning*, CVPR
+/// 2020, <https://arxiv.org/abs/2003.13911>, eq. 4).
+///
+/// Every class has a proxy `p`; `P⁺` are those with a row in the batch, `X_p⁺` the rows of the
+/// proxy's class, `X_p⁻` the others, `s` the cosine:
+/// ```text
+/// ℓ = 1/|P⁺| Σ_{p ∈ P⁺} log(1 + Σ_{x ∈ X_p⁺} e^{−α (s(x, p) − δ)})
+///   + 1/|P|  Σ_{p ∈ P}  log(1 + Σ_{x ∈ X_p⁻} e^{ α (s(x, p) + δ)})
+/// ```
+/// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::ProxyAnchorLossConfig;
+///
+/// let device = Device::flex();
+/// let axes = Tensor::from_floats([[2.0, 0.0], [0.0, 3.0]], &device);
+/// let loss = ProxyAnchorLossConfig::new(2, 2).with_alpha(1.0).with_margin(0.5);
+/// let loss = loss.init(&device).with_weight(axes);
+/// let x = Tensor::<2>::from_floats([[5.0, 0.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0], &device);
+/// // proxy 0, cosine 1: log(1 + e^-0.5) = 0.47408; proxy 1, cosine 0: log(1 + e^0.5) / 2 = 0.48704
+/// assert!((loss.forward(x, labels).into_scalar::<f32>() - 0.96112).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct ProxyAnchorLoss {
+    weight: Param<Tensor<2>>,
+    margin: f64,
+    alpha: f64,
+}
+
+impl ProxyAnchorLoss {
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, each in `0..num_classes`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If a label is out of range or there is not one a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        let proxies = self.weight.val();
+        let [classes, _] = proxies.dims();
+        let cosines = l2_normalize(proxies).matmul(l2_normalize(embeddings).transpose());
+        let positive = target_mask(labels.clone(), classes).transpose(); // [classes, n]
+        let pull = -(cosines.clone() - self.margin) * self.alpha;
+        let push = (cosines + self.margin) * self.alpha;
+        let counts = Tensor::<1, Int>::zeros([classes], &labels.device());
+        let ones = labels.ones_like();
+        let counts = counts.select_assign(0, labels, ones, IndexingUpdateOp::Add);
+        let present = counts.greater_scalar(0).int().sum().clamp_min(1);
+        let positives = log_one_plus_sum_exp(pull, positive.clone()).sum();
+        let negatives = log_one_plus_sum_exp(push, positive.bool_not()).sum();
+        let present = present.float().cast(positives.dtype());
+        positives / present + divide(negatives, classes as f64)
+    }
+
+    /// The same loss with the values of given proxies; it is [`weight`](Self::weight) that
+    /// gets the gradient.
+    ///
+    /// # Shapes
+    /// - `weight`: `[num_classes, dim]`
+    pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
+        self.weight = with_values(self.weight, weight);
+        self
+    }
+
+    /// The proxies, `[num_classes, dim]`, of any length.
+    pub fn weight(&self) -> Tensor<2> {
+        self.weight.val()
+    }
+}

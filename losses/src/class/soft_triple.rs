@@ -1,0 +1,174 @@
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Int, Tensor};
+
+use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::{cross_entropy, target_mask};
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::{divide, l2_normalize};
+use crate::pairs::assert_labels;
+use crate::reducer::Reducer;
+
+/// Configuration of [`SoftTripleLoss`].
+#[derive(Config, Debug)]
+pub struct SoftTripleLossConfig {
+    /// Number of classes.
+    pub num_classes: usize,
+    /// Length of an embedding.
+    pub embedding_size: usize,
+    /// Centres `K` of a class. Default: `10`.
+    #[config(default = 10)]
+    pub centers_per_class: usize,
+    /// Scale `λ` of the logits. Default: `20.0`.
+    #[config(default = 20.0)]
+    pub lambda: f64,
+    /// Temperature `γ` among the centres of a class. Default: `0.1`.
+    #[config(default = 0.1)]
+    pub gamma: f64,
+    /// Margin `δ` of the target. Default: `0.01`.
+    #[config(default = 0.01)]
+    pub margin: f64,
+    /// Weight `τ` of the term that merges centres. Default: `0.2`.
+    #[config(default = 0.2)]
+    pub tau: f64,
+    /// Reduction over rows. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl SoftTripleLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_size("num_classes", self.num_classes)?;
+        ConfigError::check_size("embedding_size", self.embedding_size)?;
+        ConfigError::check_size("centers_per_class", self.centers_per_class)?;
+        ConfigError::check_positive("lambda", self.lambda)?;
+        ConfigError::check_positive("gamma", self.gamma)?;
+        ConfigError::check_finite("margin", self.margin)?;
+        ConfigError::check_not_negative("tau", self.tau)?;
+        self.reducer.validate()
+    }
+
+    /// The loss, with fresh centres.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, device: &Device) -> SoftTripleLoss {
+        expect_valid(self.validate());
+        let centers = self.num_classes * self.centers_per_class;
+        SoftTripleLoss {
+            weight: class_vectors(centers, self.embedding_size, device),
+            centers_per_class: self.centers_per_class,
+            lambda: self.lambda,
+            gamma: self.gamma,
+            margin: self.margin,
+            tau: self.tau,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// SoftTriple loss (Qian, Shang, Sun, Hu, Li, Jin, *SoftTriple Loss: Deep Metric Learning Without
+/// Triplet Sampling*, ICCV 2019, <https://arxiv.org/abs/1909.05235>, sec. 3).
+///
+/// Every class `c` has `K` centres; with `sₖ = x̂ᵢ · ŵ_ck`:
+/// ```text
+/// S_c = Σₖ softmaxₖ(sₖ / γ) sₖ
+/// ℓᵢ  = −log( e^{λ (S_y − δ)} / (e^{λ (S_y − δ)} + Σ_{c ≠ y} e^{λ S_c}) )
+/// ℓ   = mean ℓᵢ + τ Σ_c Σ_{s < t} ‖ŵ_cs − ŵ_ct‖ / (C K (K − 1))
+/// ```
+/// The last term makes centres of a class coincide that are not needed; it is added after the
+/// reduction.
+///
+/// Cost: `O(n · K · classes · dim)` time, `O(n · K · classes)` memory, and `O(classes · K² · dim)`
+/// of both for the last term.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::SoftTripleLossConfig;
+///
+/// let device = Device::flex();
+/// let axes = Tensor::from_floats([[2.0, 0.0], [0.0, 3.0]], &device);
+/// let loss = SoftTripleLossConfig::new(1, 2).with_centers_per_class(2).init(&device);
+/// let loss = loss.with_weight(axes);
+/// let x = Tensor::<2>::from_floats([[5.0, 0.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0], &device);
+/// // one class: −log 1 = 0; centres √2 apart: 0.2 · 1.41421 / (1 · 2 · 1) = 0.14142
+/// assert!((loss.forward(x, labels).into_scalar::<f32>() - 0.14142).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct SoftTripleLoss {
+    weight: Param<Tensor<2>>,
+    centers_per_class: usize,
+    lambda: f64,
+    gamma: f64,
+    margin: f64,
+    tau: f64,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl SoftTripleLoss {
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, each in `0..num_classes`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If a label is out of range or there is not one a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        let centers = l2_normalize(self.weight.val());
+        let cosines = l2_normalize(embeddings).matmul(centers.clone().transpose());
+        let [n, columns] = cosines.dims();
+        let classes = columns / self.centers_per_class;
+        let cosines = cosines.reshape([n, classes, self.centers_per_class]);
+        let weights = softmax(divide(cosines.clone(), self.gamma), 2);
+        let similarities = (cosines * weights).sum_dim(2).squeeze_dim::<2>(2);
+        let is_target = target_mask(labels.clone(), classes);
+        let with_margin = similarities.clone() - self.margin;
+        let logits = similarities.mask_where(is_target, with_margin) * self.lambda;
+        let value = cross_entropy(logits, labels, self.reducer);
+        if self.tau > 0.0 && self.centers_per_class > 1 {
+            value + self.spread(centers) * self.tau
+        } else {
+            value
+        }
+    }
+
+    /// Distances between unit centres of the same class, by the formula above without `τ`.
+    fn spread(&self, centers: Tensor<2>) -> Tensor<1> {
+        let ([rows, _], k) = (centers.dims(), self.centers_per_class);
+        let index = |pick: fn((i64, i64)) -> i64| {
+            let classes = (0..rows as i64).step_by(k);
+            let pairs = classes.flat_map(|first| {
+                (0..k as i64).flat_map(move |t| (0..t).map(move |s| (first + s, first + t)))
+            });
+            let indices: Vec<i64> = pairs.map(pick).collect();
+            Tensor::<1, Int>::from_ints(indices.as_slice(), &centers.device())
+        };
+        let (s, t) = (index(|(s, _)| s), index(|(_, t)| t));
+        let distances =
+            EmbeddingDistance::Euclidean.paired(centers.clone().select(0, s), centers.select(0, t));
+        divide(distances.sum(), (rows * (k - 1)) as f64)
+    }
+
+    /// The same loss with the values of given centres; it is [`weight`](Self::weight) that
+    /// gets the gradient.
+    ///
+    /// # Shapes
+    /// - `weight`: `[num_classes · centers_per_class, dim]`, the centres of a class together
+    pub fn with_weight(mut self, weight: Tensor<2>) -> Self {
+        self.weight = with_values(self.weight, weight);
+        self
+    }
+
+    /// The centres, `[num_classes · centers_per_class, dim]`, of any length.
+    pub fn weight(&self) -> Tensor<2> {
+        self.weight.val()
+    }
+}
