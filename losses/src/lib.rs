@@ -11,6 +11,7 @@
 //! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`ArcFaceLoss`] |
 //! | pairs and triplets | [`ContrastiveLoss`], [`TripletMarginLoss`] |
 //! | centres | [`CenterLoss`] |
+//! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
 //!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};
@@ -31,6 +32,7 @@ mod error;
 mod numerics;
 mod pair;
 mod pairs;
+mod ranking;
 mod reducer;
 mod triplet_indices;
 
@@ -43,6 +45,11 @@ pub use error::ConfigError;
 pub use numerics::l2_normalize;
 pub use pair::{
     ContrastiveLoss, ContrastiveLossConfig, TripletMarginLoss, TripletMarginLossConfig,
+};
+pub use ranking::{
+    FastApLoss, FastApLossConfig, HistogramLoss, HistogramLossConfig, PnpLoss, PnpLossConfig,
+    PnpVariant, RankedListLoss, RankedListLossConfig, RecallAtKLoss, RecallAtKLossConfig,
+    SmoothApLoss, SmoothApLossConfig,
 };
 pub use reducer::Reducer;
 pub use triplet_indices::TripletIndices;

@@ -2,6 +2,7 @@
 
 mod classes;
 mod pairs;
+mod ranking;
 
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use metric_core::Scalar;
@@ -20,7 +21,7 @@ macro_rules! op {
 use op;
 
 pub(super) fn ops() -> Vec<Op> {
-    [pairs::OPS, classes::OPS].concat()
+    [pairs::OPS, classes::OPS, ranking::OPS].concat()
 }
 
 /// Input tensors of a case, all tracked, and the names their gradients have.
