@@ -11,6 +11,7 @@
 //! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`ArcFaceLoss`] |
 //! | pairs and triplets | [`ContrastiveLoss`], [`TripletMarginLoss`] |
 //! | centres | [`CenterLoss`] |
+//! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
 //!
 //! ```
@@ -34,6 +35,7 @@ mod pair;
 mod pairs;
 mod ranking;
 mod reducer;
+mod regularizer;
 mod triplet_indices;
 
 pub use class::{
@@ -52,4 +54,11 @@ pub use ranking::{
     SmoothApLoss, SmoothApLossConfig,
 };
 pub use reducer::Reducer;
+pub use regularizer::{
+    CenterInvariantRegularizer, CenterInvariantRegularizerConfig, KoLeoRegularizer,
+    KoLeoRegularizerConfig, LpRegularizer, LpRegularizerConfig, RegularFaceRegularizer,
+    RegularFaceRegularizerConfig, SparseCentersRegularizer, SparseCentersRegularizerConfig,
+    SphericalRegularizer, SphericalRegularizerConfig, UniformityRegularizer,
+    UniformityRegularizerConfig, ZeroMeanRegularizer, ZeroMeanRegularizerConfig,
+};
 pub use triplet_indices::TripletIndices;

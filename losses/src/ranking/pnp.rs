@@ -130,7 +130,11 @@ impl PnpLoss {
         assert_labels(&embeddings, &labels);
         let distances = self.distance.matrix(embeddings.clone(), embeddings);
         let counted = has_positive(&PairMasks::within(labels.clone()));
-        self.reduce(distances, PairMasks::between(labels.clone(), labels), counted)
+        self.reduce(
+            distances,
+            PairMasks::between(labels.clone(), labels),
+            counted,
+        )
     }
 
     /// The loss of every row as a query to a separate reference set, of which nothing is left out

@@ -74,8 +74,7 @@ pub(crate) fn mean_over_positives(
         let push = pull.clone().sum_dim(1);
         let by_distance = (-pull).scatter(1, positives, push, IndexingUpdateOp::Add);
         let share = loss.value / set_size;
-        gradient =
-            gradient.select_assign(0, queries.clone(), by_distance, IndexingUpdateOp::Add);
+        gradient = gradient.select_assign(0, queries.clone(), by_distance, IndexingUpdateOp::Add);
         values = values.select_assign(0, queries, share, IndexingUpdateOp::Add);
     }
     // The difference is exactly 0; its gradient by `distances` is `gradient`.

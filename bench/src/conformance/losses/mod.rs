@@ -3,6 +3,7 @@
 mod classes;
 mod pairs;
 mod ranking;
+mod regularizers;
 
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use metric_core::Scalar;
@@ -21,7 +22,7 @@ macro_rules! op {
 use op;
 
 pub(super) fn ops() -> Vec<Op> {
-    [pairs::OPS, classes::OPS, ranking::OPS].concat()
+    [pairs::OPS, classes::OPS, ranking::OPS, regularizers::OPS].concat()
 }
 
 /// Input tensors of a case, all tracked, and the names their gradients have.
