@@ -2,7 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::float_cmp,
-    reason = "tests: panics are failures, and some numbers are exact"
+    clippy::print_stdout,
+    reason = "tests: panics are failures, some numbers are exact, and output names what failed"
 )]
 
 mod common;

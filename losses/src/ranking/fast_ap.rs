@@ -48,7 +48,7 @@ impl FastApLossConfig {
     }
 }
 
-/// `FastAP` (Cakir, He, Xia, Kulis, Sclaroff, *Deep Metric Learning to Rank*, CVPR 2019, eq. 7).
+/// `FastAP` (Cakir, He, Xia, Kulis, Sclaroff, *Deep Metric Learning to Rank*, CVPR 2019).
 ///
 /// For a query, `h⁺(l)` is the number of its positives whose distance falls in bin `l` and `h(l)`
 /// that of all references, each shared between the two nearest of `L + 1` bin centres; `H⁺`, `H`

@@ -42,7 +42,7 @@ impl HistogramLossConfig {
 }
 
 /// Histogram loss (Ustinova, Lempitsky, *Learning Deep Embeddings with Histogram Loss*, NIPS 2016,
-/// <https://arxiv.org/abs/1611.00822>, eq. 2 and 4): an estimate of the probability that a random
+/// <https://arxiv.org/abs/1611.00822>): an estimate of the probability that a random
 /// negative pair is more alike than a random positive one.
 ///
 /// Cosine similarities of positive and of negative pairs are counted on the nodes

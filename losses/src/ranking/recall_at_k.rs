@@ -71,8 +71,8 @@ impl RecallAtKLossConfig {
 /// ℓ_q      = 1 − 1/|K| Σ_{k ∈ K} R@k_q
 /// ```
 /// Deviates from the authors' code, which counts the query as a reference before every positive
-/// and caps `R@k_q` (not its gradient-carrying terms' number) at `k`: here the query is not
-/// retrieved, and the smooth recall may slightly exceed 1. Similarity mixup, an augmentation of the
+/// and caps the sum over `P` at `k`: here the query is not retrieved, and the smooth recall may
+/// exceed 1 slightly. Similarity mixup, an augmentation of the
 /// batch, is not part of the loss.
 ///
 /// Cost: `O(p · (n + |K|))` time for `p` positive pairs (their number is read back from the device)

@@ -48,7 +48,7 @@ impl SmoothApLossConfig {
 }
 
 /// Smooth average precision (Brown, Xie, Kalogeiton, Zisserman, *Smooth-AP: Smoothing the Path
-/// Towards Large-Scale Image Retrieval*, ECCV 2020, <https://arxiv.org/abs/2007.12163>, eq. 6).
+/// Towards Large-Scale Image Retrieval*, ECCV 2020, <https://arxiv.org/abs/2007.12163>).
 ///
 /// With `P` the positives of query `q` and `q` itself, `N` its negatives, `σ` the logistic function:
 /// ```text

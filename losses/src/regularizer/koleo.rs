@@ -43,8 +43,7 @@ impl KoLeoRegularizerConfig {
 }
 
 /// Kozachenko-Leonenko estimate of the entropy, negated (Sablayrolles, Douze, Schmid, Jégou,
-/// *Spreading vectors for similarity search*, ICLR 2019, <https://arxiv.org/abs/1806.03198>,
-/// eq. 2): pushes each vector from its nearest.
+/// *Spreading vectors for similarity search*, ICLR 2019, <https://arxiv.org/abs/1806.03198>): pushes each vector from its nearest.
 ///
 /// ```text
 /// ℓᵢ = −ln(min_{j ≠ i} ‖xᵢ − xⱼ‖ + ε)

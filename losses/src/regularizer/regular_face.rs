@@ -35,8 +35,8 @@ impl RegularFaceRegularizerConfig {
     }
 }
 
-/// Class vectors apart from their nearest (Zhao, Xu, Cheng, *RegularFace: Deep Face Recognition via
-/// Exclusive Regularization*, CVPR 2019, eq. 8).
+/// Class vectors apart from their nearest (Zhao, Xu, Cheng, *`RegularFace`: Deep Face Recognition via
+/// Exclusive Regularization*, CVPR 2019).
 ///
 /// ```text
 /// ℓᵢ = max_{j ≠ i} cos(wᵢ, wⱼ)

@@ -39,7 +39,7 @@ impl SparseCentersRegularizerConfig {
 }
 
 /// Few distinct centres in a class (Qian, Shang, Sun, Hu, Li, Jin, *`SoftTriple` Loss: Deep Metric
-/// Learning Without Triplet Sampling*, ICCV 2019, <https://arxiv.org/abs/1909.05235>, eq. 11): an
+/// Learning Without Triplet Sampling*, ICCV 2019, <https://arxiv.org/abs/1909.05235>): an
 /// `L₂,₁` penalty under which centres that are not needed merge.
 ///
 /// With unit centres `w_c1 … w_cK` of each class `c`:

@@ -37,7 +37,7 @@ impl SphericalRegularizerConfig {
 }
 
 /// Equal norms (Zhang, Li, Zhang, *Deep Metric Learning with Spherical Embedding*, NeurIPS 2020,
-/// <https://arxiv.org/abs/2011.02785>, eq. 10): angular losses learn better from embeddings that lie
+/// <https://arxiv.org/abs/2011.02785>): angular losses learn better from embeddings that lie
 /// on one sphere before they are normalized.
 ///
 /// ```text

@@ -34,7 +34,7 @@ impl UniformityRegularizerConfig {
 }
 
 /// Uniformity (Wang, Isola, *Understanding Contrastive Representation Learning through Alignment and
-/// Uniformity on the Hypersphere*, ICML 2020, <https://arxiv.org/abs/2005.10242>, section 4.1.2).
+/// Uniformity on the Hypersphere*, ICML 2020, <https://arxiv.org/abs/2005.10242>).
 ///
 /// Over all pairs of distinct rows:
 /// ```text

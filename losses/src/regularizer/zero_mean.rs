@@ -36,8 +36,7 @@ impl ZeroMeanRegularizerConfig {
 }
 
 /// Entries of each embedding that sum to 0 (Yuan, Deng, Tang, Tang, Chen, *Signal-to-Noise Ratio: A
-/// Robust Distance Metric for Deep Metric Learning*, CVPR 2019, <https://arxiv.org/abs/1904.02616>,
-/// section 3.3): under it the variance of an embedding is its mean square.
+/// Robust Distance Metric for Deep Metric Learning*, CVPR 2019, <https://arxiv.org/abs/1904.02616>): under it the variance of an embedding is its mean square.
 ///
 /// ```text
 /// ℓᵢ = | Σⱼ xᵢⱼ |
