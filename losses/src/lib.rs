@@ -12,6 +12,8 @@
 //! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`] |
 //! | pairs and triplets | [`ContrastiveLoss`], [`TripletMarginLoss`] |
 //! | centres | [`CenterLoss`] |
+//! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
+//! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
 //!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};
@@ -34,7 +36,9 @@ mod numerics;
 mod ops;
 mod pair;
 mod pairs;
+mod ranking;
 mod reducer;
+mod regularizer;
 mod triplet_indices;
 
 pub use class::{
@@ -56,5 +60,17 @@ pub use ops::{LogSumExp, RowLoss, Terms, row_loss};
 pub use pair::{
     ContrastiveLoss, ContrastiveLossConfig, TripletMarginLoss, TripletMarginLossConfig,
 };
+pub use ranking::{
+    FastApLoss, FastApLossConfig, HistogramLoss, HistogramLossConfig, PnpLoss, PnpLossConfig,
+    PnpVariant, RankedListLoss, RankedListLossConfig, RecallAtKLoss, RecallAtKLossConfig,
+    SmoothApLoss, SmoothApLossConfig,
+};
 pub use reducer::Reducer;
+pub use regularizer::{
+    CenterInvariantRegularizer, CenterInvariantRegularizerConfig, KoLeoRegularizer,
+    KoLeoRegularizerConfig, LpRegularizer, LpRegularizerConfig, RegularFaceRegularizer,
+    RegularFaceRegularizerConfig, SparseCentersRegularizer, SparseCentersRegularizerConfig,
+    SphericalRegularizer, SphericalRegularizerConfig, UniformityRegularizer,
+    UniformityRegularizerConfig, ZeroMeanRegularizer, ZeroMeanRegularizerConfig,
+};
 pub use triplet_indices::TripletIndices;

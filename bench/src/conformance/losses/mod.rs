@@ -4,6 +4,8 @@ mod classes;
 mod contrast;
 mod pairs;
 mod proxies;
+mod ranking;
+mod regularizers;
 
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use metric_core::Scalar;
@@ -22,7 +24,15 @@ macro_rules! op {
 use op;
 
 pub(super) fn ops() -> Vec<Op> {
-    [pairs::OPS, contrast::OPS, classes::OPS, proxies::OPS].concat()
+    [
+        pairs::OPS,
+        contrast::OPS,
+        classes::OPS,
+        proxies::OPS,
+        ranking::OPS,
+        regularizers::OPS,
+    ]
+    .concat()
 }
 
 /// Input tensors of a case, all tracked, and the names their gradients have.

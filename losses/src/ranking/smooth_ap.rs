@@ -1,0 +1,156 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Int, Tensor};
+
+use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives};
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::pairs::{PairMasks, assert_labels};
+use crate::reducer::Reducer;
+
+/// Configuration of [`SmoothApLoss`].
+#[derive(Config, Debug)]
+pub struct SmoothApLossConfig {
+    /// Temperature `T` of the comparison of two distances. Default: `0.01`.
+    #[config(default = 0.01)]
+    pub temperature: f64,
+    /// Distance `d`. Default: [`EmbeddingDistance::Cosine`].
+    #[config(default = "EmbeddingDistance::Cosine")]
+    pub distance: EmbeddingDistance,
+    /// Reduction over queries. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl SmoothApLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_positive("temperature", self.temperature)?;
+        self.distance.validate()?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> SmoothApLoss {
+        expect_valid(self.validate());
+        SmoothApLoss {
+            temperature: self.temperature,
+            distance: self.distance,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Smooth average precision (Brown, Xie, Kalogeiton, Zisserman, *Smooth-AP: Smoothing the Path
+/// Towards Large-Scale Image Retrieval*, ECCV 2020, <https://arxiv.org/abs/2007.12163>).
+///
+/// With `P` the positives of query `q` and `q` itself, `N` its negatives, `σ` the logistic function:
+/// ```text
+/// D(i, j) = σ((d_qi − d_qj) / T)                    1 if j stands before i
+/// AP_q    = 1/|P| Σ_{i ∈ P}  (1 + Σ_{j ∈ P, j ≠ i} D(i, j))
+///                          / (1 + Σ_{j ∈ P, j ≠ i} D(i, j) + Σ_{j ∈ N} D(i, j))
+/// ℓ_q     = 1 − AP_q
+/// ```
+/// The query is among its positives, as in the authors' code. Classes may be of any sizes in any
+/// order; a query without another positive has no loss.
+///
+/// Cost: `O(p · n)` time for `p` positive pairs (their number is read back from the device) beside
+/// the distances, `O(n²)` memory: the gradient is formed pair by pair and no cube of comparisons is
+/// kept.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::SmoothApLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = SmoothApLossConfig::new().with_temperature(1.0).init(&device).forward(x, labels);
+/// // σ(1) = 0.73106, σ(−1) = 0.26894, σ(−2) = 0.11920
+/// // row 0: i = 1: 1.73106 / 2.23106 = 0.77589; i = 0: 1.26894 / 1.53788 = 0.82512
+/// // row 1: i = 0: 1.73106 / 2.00000 = 0.86553; i = 1: 1.26894 / 1.38814 = 0.91413
+/// // row 2 has no positive; 1 less the mean of the four
+/// assert!((loss.into_scalar::<f32>() - 0.15483).abs() < 2e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct SmoothApLoss {
+    temperature: f64,
+    #[module(skip)]
+    distance: EmbeddingDistance,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl SmoothApLoss {
+    /// The loss of every row as a query to the batch.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+    /// - output: `[1]`, zero if no row has a positive
+    ///
+    /// # Panics
+    /// If there is not one label a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        let distances = self.distance.matrix(embeddings.clone(), embeddings);
+        let counted = has_positive(&PairMasks::within(labels.clone()));
+        self.reduce(
+            distances,
+            PairMasks::between(labels.clone(), labels),
+            counted,
+        )
+    }
+
+    /// The loss of every row as a query to a separate reference set, of which nothing is left out
+    /// and to which the query is not added; gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
+    ///   `reference_labels`: `[m]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If there is not one label a row, or `dim` differs.
+    pub fn forward_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: Tensor<1, Int>,
+        reference: Tensor<2>,
+        reference_labels: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        assert_labels(&reference, &reference_labels);
+        let distances = self.distance.matrix(embeddings, reference);
+        let masks = PairMasks::between(labels, reference_labels);
+        let counted = has_positive(&masks);
+        self.reduce(distances, masks, counted)
+    }
+
+    fn reduce(
+        &self,
+        distances: Tensor<2>,
+        masks: PairMasks,
+        counted: Tensor<2, Bool>,
+    ) -> Tensor<1> {
+        let losses = mean_over_positives(distances, masks, self.temperature, pair);
+        self.reducer.reduce(losses, counted)
+    }
+}
+
+/// `1 − a / (a + n)` with `a` the place among positives, which is `n / (a + n)`.
+fn pair(ahead: Ahead) -> PairLoss {
+    let place = ahead.positives + 1.0;
+    let rank = place.clone() + ahead.negatives.clone();
+    let value = ahead.negatives / rank.clone();
+    PairLoss {
+        by_positives: -value.clone() / rank.clone(),
+        by_negatives: place / rank.square(),
+        value,
+    }
+}

@@ -1,0 +1,87 @@
+//! How many references stand before a positive, as a smooth number.
+
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Bool, IndexingUpdateOp, Tensor};
+
+use crate::pairs::PairMasks;
+
+/// What stands before each positive `p` of a query `q`, a pair `(q, p)` a row: `[pairs, 1]` each.
+pub(crate) struct Ahead {
+    /// `Σ σ((d_qp − d_qj) / T)` over the other positives `j`.
+    pub(crate) positives: Tensor<2>,
+    /// The same over the negatives.
+    pub(crate) negatives: Tensor<2>,
+    /// Number of positives of the query.
+    pub(crate) set_size: Tensor<2>,
+}
+
+/// The loss of each pair, and its derivatives by what stands before it: `[pairs, 1]` each.
+pub(crate) struct PairLoss {
+    pub(crate) value: Tensor<2>,
+    pub(crate) by_positives: Tensor<2>,
+    pub(crate) by_negatives: Tensor<2>,
+}
+
+/// The mean of `loss` over the positives of every query, `[n, 1]`; 0 where there are none.
+///
+/// Every positive pair is compared with all references of its query. That is done for as many
+/// pairs at a time as there are queries, off the graph, and the graph gets the finished gradient:
+/// `O(n · m)` memory however many pairs there are, `O(pairs · m)` time. The number of pairs is
+/// read back from the device.
+///
+/// # Shapes
+/// - `distances`: `[n, m]`, as are the masks
+pub(crate) fn mean_over_positives(
+    distances: Tensor<2>,
+    masks: PairMasks,
+    temperature: f64,
+    loss: impl Fn(Ahead) -> PairLoss,
+) -> Tensor<2> {
+    let [n, _] = distances.dims();
+    let fixed = distances.clone().detach();
+    let indicator = |mask: Tensor<2, Bool>| mask.float().cast(fixed.dtype());
+    let (is_positive, is_negative) = (indicator(masks.positive.clone()), indicator(masks.negative));
+    let set_sizes = is_positive.clone().sum_dim(1);
+    let mut values = set_sizes.zeros_like();
+    let mut gradient = fixed.zeros_like();
+
+    let pairs = masks.positive.argwhere(); // [pairs, 2]
+    let [count, _] = pairs.dims();
+    for start in (0..count).step_by(n.max(1)) {
+        let length = n.min(count - start);
+        let pairs = pairs.clone().narrow(0, start, length);
+        let queries = pairs.clone().narrow(1, 0, 1).reshape([length]);
+        let positives = pairs.narrow(1, 1, 1);
+        let of_queries = |t: &Tensor<2>| t.clone().select(0, queries.clone());
+
+        let rows = of_queries(&fixed);
+        let to_positive = rows.clone().gather(1, positives.clone());
+        let ahead = sigmoid((to_positive.clone() - rows) / temperature);
+        let itself = to_positive.ones_like().neg();
+        let is_other =
+            of_queries(&is_positive).scatter(1, positives.clone(), itself, IndexingUpdateOp::Add);
+        let is_negative = of_queries(&is_negative);
+        let set_size = of_queries(&set_sizes);
+        let loss = loss(Ahead {
+            positives: (ahead.clone() * is_other.clone()).sum_dim(1),
+            negatives: (ahead.clone() * is_negative.clone()).sum_dim(1),
+            set_size: set_size.clone(),
+        });
+
+        let slope = ahead.clone() * (-ahead + 1.0) / temperature;
+        let weight = is_other * loss.by_positives + is_negative * loss.by_negatives;
+        let pull = slope * weight / set_size.clone();
+        let push = pull.clone().sum_dim(1);
+        let by_distance = (-pull).scatter(1, positives, push, IndexingUpdateOp::Add);
+        let share = loss.value / set_size;
+        gradient = gradient.select_assign(0, queries.clone(), by_distance, IndexingUpdateOp::Add);
+        values = values.select_assign(0, queries, share, IndexingUpdateOp::Add);
+    }
+    // The difference is exactly 0; its gradient by `distances` is `gradient`.
+    ((distances - fixed) * gradient).sum_dim(1) + values
+}
+
+/// Whether a query has a positive: `[n, 1]`.
+pub(crate) fn has_positive(masks: &PairMasks) -> Tensor<2, Bool> {
+    masks.positive.clone().int().sum_dim(1).greater_scalar(0)
+}
