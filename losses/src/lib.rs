@@ -9,7 +9,7 @@
 //! | kind | losses |
 //! |---|---|
 //! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`ArcFaceLoss`] |
-//! | pairs and triplets | [`ContrastiveLoss`], [`TripletMarginLoss`] |
+//! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`DynamicSoftMarginLoss`], [`Ge2eLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`MultipleNegativesRankingLoss`], [`NPairsLoss`], [`NcaLoss`], [`QuadrupletLoss`], [`SelectivelyContrastiveTripletLoss`], [`SoftNearestNeighborLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
 //! | centres | [`CenterLoss`] |
 //!
 //! ```
@@ -42,7 +42,18 @@ pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
 pub use numerics::l2_normalize;
 pub use pair::{
-    ContrastiveLoss, ContrastiveLossConfig, TripletMarginLoss, TripletMarginLossConfig,
+    AngularLoss, AngularLossConfig, CircleLoss, CircleLossConfig, ContrastiveLoss,
+    ContrastiveLossConfig, DynamicSoftMarginLoss, DynamicSoftMarginLossConfig, Ge2eLoss,
+    Ge2eLossConfig, Ge2eVariant, GeneralizedLiftedStructureLoss,
+    GeneralizedLiftedStructureLossConfig, IntraPairVarianceLoss, IntraPairVarianceLossConfig,
+    LiftedStructureLoss, LiftedStructureLossConfig, MarginLoss, MarginLossConfig,
+    MultiSimilarityLoss, MultiSimilarityLossConfig, MultipleNegativesRankingLoss,
+    MultipleNegativesRankingLossConfig, NPairsLoss, NPairsLossConfig, NcaLoss, NcaLossConfig,
+    QuadrupletLoss, QuadrupletLossConfig, SelectivelyContrastiveTripletLoss,
+    SelectivelyContrastiveTripletLossConfig, SoftNearestNeighborLoss,
+    SoftNearestNeighborLossConfig, ThresholdConsistentMarginLoss,
+    ThresholdConsistentMarginLossConfig, TripletMarginLoss, TripletMarginLossConfig,
+    TupletMarginLoss, TupletMarginLossConfig,
 };
 pub use reducer::Reducer;
 pub use triplet_indices::TripletIndices;

@@ -2,6 +2,7 @@
 
 mod classes;
 mod pairs;
+mod tuples;
 
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use metric_core::Scalar;
@@ -20,7 +21,7 @@ macro_rules! op {
 use op;
 
 pub(super) fn ops() -> Vec<Op> {
-    [pairs::OPS, classes::OPS].concat()
+    [pairs::OPS, tuples::OPS, classes::OPS].concat()
 }
 
 /// Input tensors of a case, all tracked, and the names their gradients have.
@@ -141,7 +142,8 @@ impl NamedDistance {
             },
             "cosine" => (EmbeddingDistance::Cosine, Some(1.0)),
             "dot" => (EmbeddingDistance::InnerProduct, Some(0.0)),
-            _ => return Err(params.wrong("kind", "lp, cosine or dot")),
+            "snr" => (EmbeddingDistance::SignalToNoise, None),
+            _ => return Err(params.wrong("kind", "lp, cosine, dot or snr")),
         };
         let normalize = if params.has("normalize") {
             params.bool("normalize")?
