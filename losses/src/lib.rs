@@ -9,7 +9,7 @@
 //! | kind | losses |
 //! |---|---|
 //! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`ArcFaceLoss`] |
-//! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`DynamicSoftMarginLoss`], [`Ge2eLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`MultipleNegativesRankingLoss`], [`NPairsLoss`], [`NcaLoss`], [`QuadrupletLoss`], [`SelectivelyContrastiveTripletLoss`], [`SoftNearestNeighborLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
+//! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
 //! | centres | [`CenterLoss`] |
 //!
 //! ```
@@ -43,17 +43,12 @@ pub use error::ConfigError;
 pub use numerics::l2_normalize;
 pub use pair::{
     AngularLoss, AngularLossConfig, CircleLoss, CircleLossConfig, ContrastiveLoss,
-    ContrastiveLossConfig, DynamicSoftMarginLoss, DynamicSoftMarginLossConfig, Ge2eLoss,
-    Ge2eLossConfig, Ge2eVariant, GeneralizedLiftedStructureLoss,
-    GeneralizedLiftedStructureLossConfig, IntraPairVarianceLoss, IntraPairVarianceLossConfig,
-    LiftedStructureLoss, LiftedStructureLossConfig, MarginLoss, MarginLossConfig,
-    MultiSimilarityLoss, MultiSimilarityLossConfig, MultipleNegativesRankingLoss,
-    MultipleNegativesRankingLossConfig, NPairsLoss, NPairsLossConfig, NcaLoss, NcaLossConfig,
-    QuadrupletLoss, QuadrupletLossConfig, SelectivelyContrastiveTripletLoss,
-    SelectivelyContrastiveTripletLossConfig, SoftNearestNeighborLoss,
-    SoftNearestNeighborLossConfig, ThresholdConsistentMarginLoss,
-    ThresholdConsistentMarginLossConfig, TripletMarginLoss, TripletMarginLossConfig,
-    TupletMarginLoss, TupletMarginLossConfig,
+    ContrastiveLossConfig, GeneralizedLiftedStructureLoss, GeneralizedLiftedStructureLossConfig,
+    IntraPairVarianceLoss, IntraPairVarianceLossConfig, LiftedStructureLoss,
+    LiftedStructureLossConfig, MarginLoss, MarginLossConfig, MultiSimilarityLoss,
+    MultiSimilarityLossConfig, NPairsLoss, NPairsLossConfig, NcaLoss, NcaLossConfig,
+    ThresholdConsistentMarginLoss, ThresholdConsistentMarginLossConfig, TripletMarginLoss,
+    TripletMarginLossConfig, TupletMarginLoss, TupletMarginLossConfig,
 };
 pub use reducer::Reducer;
 pub use triplet_indices::TripletIndices;

@@ -136,7 +136,6 @@ fn lifted_structure() {
 fn lifted_structure_against_references_pushes_from_both_ends() {
     let loss = LiftedStructureLossConfig::new().init(&device());
     let reference = rows(6, 3);
-    // No reference of another class for rows of class 5, no row of another for none.
     let of = [0_i64, 1, 1, 2, 2, 0];
     let expected = |rows: &Rows| {
         let mut terms = Vec::new();

@@ -3,19 +3,13 @@
 mod angular;
 mod circle;
 mod contrastive;
-mod dynamic_soft_margin;
-mod ge2e;
 mod generalized_lifted_structure;
 mod intra_pair_variance;
 mod lifted_structure;
 mod margin;
 mod multi_similarity;
-mod multiple_negatives_ranking;
 mod n_pairs;
 mod nca;
-mod quadruplet;
-mod selectively_contrastive_triplet;
-mod soft_nearest_neighbor;
 mod threshold_consistent_margin;
 mod triplet_margin;
 mod tuplet_margin;
@@ -23,8 +17,6 @@ mod tuplet_margin;
 pub use angular::{AngularLoss, AngularLossConfig};
 pub use circle::{CircleLoss, CircleLossConfig};
 pub use contrastive::{ContrastiveLoss, ContrastiveLossConfig};
-pub use dynamic_soft_margin::{DynamicSoftMarginLoss, DynamicSoftMarginLossConfig};
-pub use ge2e::{Ge2eLoss, Ge2eLossConfig, Ge2eVariant};
 pub use generalized_lifted_structure::{
     GeneralizedLiftedStructureLoss, GeneralizedLiftedStructureLossConfig,
 };
@@ -32,16 +24,8 @@ pub use intra_pair_variance::{IntraPairVarianceLoss, IntraPairVarianceLossConfig
 pub use lifted_structure::{LiftedStructureLoss, LiftedStructureLossConfig};
 pub use margin::{MarginLoss, MarginLossConfig};
 pub use multi_similarity::{MultiSimilarityLoss, MultiSimilarityLossConfig};
-pub use multiple_negatives_ranking::{
-    MultipleNegativesRankingLoss, MultipleNegativesRankingLossConfig,
-};
 pub use n_pairs::{NPairsLoss, NPairsLossConfig};
 pub use nca::{NcaLoss, NcaLossConfig};
-pub use quadruplet::{QuadrupletLoss, QuadrupletLossConfig};
-pub use selectively_contrastive_triplet::{
-    SelectivelyContrastiveTripletLoss, SelectivelyContrastiveTripletLossConfig,
-};
-pub use soft_nearest_neighbor::{SoftNearestNeighborLoss, SoftNearestNeighborLossConfig};
 pub use threshold_consistent_margin::{
     ThresholdConsistentMarginLoss, ThresholdConsistentMarginLossConfig,
 };
