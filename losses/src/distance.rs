@@ -29,6 +29,12 @@ pub enum EmbeddingDistance {
     Cosine,
     /// `−x·y`.
     InnerProduct,
+    /// `var(x − y) / var(x)`, variances over the entries of a vector (Yuan, Deng, Tang, Tang, Chen,
+    /// *Signal-To-Noise Ratio: A Robust Distance Metric for Deep Metric Learning*, CVPR 2019,
+    /// <https://arxiv.org/abs/1904.02616>, eq. 7): not symmetric, `x` is the anchor. An anchor whose
+    /// entries are equal up to rounding, or differ by less than 1e-10 of the largest entry of
+    /// either set, has no signal: its distances are 0.
+    SignalToNoise,
 }
 
 impl EmbeddingDistance {
@@ -61,6 +67,11 @@ impl EmbeddingDistance {
         match self {
             Self::Cosine => -(l2_normalize(x).matmul(l2_normalize(y).transpose())) + 1.0,
             Self::InnerProduct => -x.matmul(y.transpose()),
+            Self::SignalToNoise => {
+                let (signal, x, y) = signal_and_deviations(x, y);
+                let noise = Self::SquaredEuclidean.matrix(x, y);
+                noise_to_signal(noise, signal)
+            }
             _ => {
                 let scale = common_scale(&x, &y);
                 let (x, y) = (x / scale.clone(), y / scale.clone());
@@ -84,7 +95,9 @@ impl EmbeddingDistance {
         match self {
             Self::Cosine => Some(l2_normalize(x.clone())),
             Self::InnerProduct => Some(x.clone()),
-            Self::Euclidean | Self::SquaredEuclidean | Self::Lp { .. } => None,
+            Self::Euclidean | Self::SquaredEuclidean | Self::Lp { .. } | Self::SignalToNoise => {
+                None
+            }
         }
     }
 
@@ -100,6 +113,10 @@ impl EmbeddingDistance {
         let distances = match self {
             Self::Cosine => -(l2_normalize(x) * l2_normalize(y)).sum_dim(1) + 1.0,
             Self::InnerProduct => -(x * y).sum_dim(1),
+            Self::SignalToNoise => {
+                let (signal, x, y) = signal_and_deviations(x, y);
+                noise_to_signal((x - y).square().sum_dim(1), signal)
+            }
             _ => {
                 let scale = common_scale(&x, &y);
                 let differences = x / scale.clone() - y / scale.clone();
@@ -114,7 +131,7 @@ impl EmbeddingDistance {
         match self {
             Self::SquaredEuclidean => (2.0, 2.0),
             Self::Lp { p, power } => (p, power),
-            Self::Euclidean | Self::Cosine | Self::InnerProduct => (2.0, 1.0),
+            _ => (2.0, 1.0),
         }
     }
 
@@ -148,4 +165,29 @@ fn squared_by_product(x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
     let squares = |t: &Tensor<2>| t.clone().square().sum_dim(1); // [rows, 1]
     let norms = squares(&x) + squares(&y).transpose();
     (norms - x.matmul(y.transpose()) * 2.0).clamp_min(0.0)
+}
+
+/// Rows less the mean of their entries, in one scale, and `Σ (x − x̄)²` of those of `x`, `[n, 1]`; 0
+/// where that is rounding.
+fn signal_and_deviations(x: Tensor<2>, y: Tensor<2>) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+    let scale = common_scale(&x, &y);
+    let deviations = |t: Tensor<2>| {
+        let t = t / scale.clone();
+        t.clone() - t.mean_dim(1)
+    };
+    let epsilon = x.dtype().finfo().map_or(0.0, |float| float.epsilon);
+    let rounding =
+        (x.clone().detach() / scale.clone()).square().sum_dim(1) * (4.0 * epsilon).powi(2);
+    let (x, y) = (deviations(x), deviations(y));
+    let signal = x.clone().square().sum_dim(1);
+    let is_noise = signal.clone().lower_equal(rounding.clamp_min(1e-20));
+    (signal.mask_fill(is_noise, 0.0), x, y)
+}
+
+/// `noise / signal`, 0 without signal.
+fn noise_to_signal(noise: Tensor<2>, signal: Tensor<2>) -> Tensor<2> {
+    let silent = signal.clone().equal_scalar(0.0);
+    let ratio = noise / signal.mask_fill(silent.clone(), 1.0);
+    let shape = ratio.dims();
+    ratio.mask_fill(silent.expand(shape), 0.0)
 }

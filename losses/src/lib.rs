@@ -10,7 +10,8 @@
 //! |---|---|
 //! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`LargeMarginSoftmaxLoss`], [`SphereFaceLoss`], [`CosFaceLoss`], [`ArcFaceLoss`], [`SubCenterArcFaceLoss`], [`DynamicArcFaceLoss`], [`CombinedMarginLoss`], [`CurricularFaceLoss`], [`AdaFaceLoss`], [`MagFaceLoss`], [`ElasticFaceLoss`], [`P2sGradLoss`] |
 //! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`] |
-//! | pairs and triplets | [`ContrastiveLoss`], [`TripletMarginLoss`] |
+//! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
+//! | contrastive by softmax | [`NtXentLoss`], [`SupConLoss`] |
 //! | centres | [`CenterLoss`] |
 //! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
@@ -58,7 +59,13 @@ pub use error::ConfigError;
 pub use numerics::l2_normalize;
 pub use ops::{LogSumExp, RowLoss, Terms, row_loss};
 pub use pair::{
-    ContrastiveLoss, ContrastiveLossConfig, TripletMarginLoss, TripletMarginLossConfig,
+    AngularLoss, AngularLossConfig, CircleLoss, CircleLossConfig, ContrastiveLoss,
+    ContrastiveLossConfig, GeneralizedLiftedStructureLoss, GeneralizedLiftedStructureLossConfig,
+    IntraPairVarianceLoss, IntraPairVarianceLossConfig, LiftedStructureLoss,
+    LiftedStructureLossConfig, MarginLoss, MarginLossConfig, MultiSimilarityLoss,
+    MultiSimilarityLossConfig, NPairsLoss, NPairsLossConfig, NcaLoss, NcaLossConfig,
+    ThresholdConsistentMarginLoss, ThresholdConsistentMarginLossConfig, TripletMarginLoss,
+    TripletMarginLossConfig, TupletMarginLoss, TupletMarginLossConfig,
 };
 pub use ranking::{
     FastApLoss, FastApLossConfig, HistogramLoss, HistogramLossConfig, PnpLoss, PnpLossConfig,

@@ -63,18 +63,16 @@ pub(crate) fn safe_root<const D: usize>(x: Tensor<D>, exponent: f64) -> Tensor<D
 
 /// `log(1 + eˣ)`, without overflow for large `x`.
 pub(crate) fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    x.clone().clamp_min(0.0) + x.abs().neg().exp().log1p()
+    let size = x.clone().abs();
+    // `[x]₊` as half of `x + |x|`: at 0 its gradient is 1/2, which makes that of the sum right.
+    x * 0.5 + size.clone() * 0.5 + size.neg().exp().log1p()
 }
 
 /// `log Σ eˣ` over the `kept` entries of the last axis, which stays with length 1; 0 where none is.
 pub(crate) fn log_sum_exp<const D: usize>(x: Tensor<D>, kept: Tensor<D, Bool>) -> Tensor<D> {
     let dropped = kept.bool_not();
     let none = dropped.clone().all_dim(D - 1);
-    let largest = x.clone().detach();
-    let largest = largest
-        .mask_fill(dropped.clone(), f64::NEG_INFINITY)
-        .max_dim(D - 1);
-    let shift = largest.mask_fill(none.clone(), 0.0);
+    let shift = largest(&x, &dropped).mask_fill(none.clone(), 0.0);
     let powers = (x - shift.clone())
         .mask_fill(dropped, f64::NEG_INFINITY)
         .exp();
@@ -88,6 +86,31 @@ pub(crate) fn log_one_plus_sum_exp<const D: usize>(
 ) -> Tensor<D> {
     let none = kept.clone().any_dim(D - 1).bool_not();
     softplus(log_sum_exp(x, kept)).mask_fill(none, 0.0)
+}
+
+/// `−log(Σ_part eˣ / (Σ_part eˣ + Σ_rest eˣ))` of every row, `[n, 1]`; 0 where `rest` is empty.
+///
+/// A number common to a row drops out before anything is rounded: not the ratio is taken but
+/// `log(1 + e^(LSE_rest − LSE_part))`, both relative to the largest entry of `part`, so that a
+/// value far below `ε` keeps its digits. Without `part` the value is finite and means nothing.
+pub(crate) fn negative_log_share(
+    x: Tensor<2>,
+    part: Tensor<2, Bool>,
+    rest: Tensor<2, Bool>,
+) -> Tensor<2> {
+    let no_part = part.clone().any_dim(1).bool_not();
+    let shift = largest(&x, &part.clone().bool_not()).mask_fill(no_part, 0.0);
+    let x = x - shift;
+    let no_rest = rest.clone().any_dim(1).bool_not();
+    let gap = log_sum_exp(x.clone(), rest) - log_sum_exp(x, part);
+    softplus(gap).mask_fill(no_rest, 0.0)
+}
+
+/// The largest entry of the last axis that is not `dropped`, off the graph; `−∞` without any.
+fn largest<const D: usize>(x: &Tensor<D>, dropped: &Tensor<D, Bool>) -> Tensor<D> {
+    let kept = x.clone().detach();
+    kept.mask_fill(dropped.clone(), f64::NEG_INFINITY)
+        .max_dim(D - 1)
 }
 
 /// The largest magnitude in either set, off the graph and never 0: `[1, 1]`.

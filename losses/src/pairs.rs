@@ -1,6 +1,8 @@
 //! Which pairs of a batch are alike.
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
+
+use crate::distance::EmbeddingDistance;
 
 /// Masks of shape `[n, m]` over pairs of a row and a reference.
 pub(crate) struct PairMasks {
@@ -35,6 +37,12 @@ impl PairMasks {
             positive,
         }
     }
+
+    /// Rows with a positive and a negative, `[n, 1]`.
+    pub(crate) fn rows_with_both(&self) -> Tensor<2, Bool> {
+        let has = |mask: &Tensor<2, Bool>| mask.clone().any_dim(1);
+        has(&self.positive).bool_and(has(&self.negative))
+    }
 }
 
 /// # Panics
@@ -42,4 +50,58 @@ impl PairMasks {
 pub(crate) fn assert_labels(x: &Tensor<2>, labels: &Tensor<1, Int>) {
     let ([n, _], [count]) = (x.dims(), labels.dims());
     assert_eq!(n, count, "one label a row: {n} rows, {count} labels");
+}
+
+/// All pairs of a batch: their distances, `[n, n]`, and which are alike.
+///
+/// # Panics
+/// Unless there is one label a row.
+pub(crate) fn pairs_within(
+    distance: EmbeddingDistance,
+    x: Tensor<2>,
+    labels: Tensor<1, Int>,
+) -> (Tensor<2>, PairMasks) {
+    assert_labels(&x, &labels);
+    let distances = distance.matrix(x.clone(), x);
+    (distances, PairMasks::within(labels))
+}
+
+/// All pairs of a row and a reference: their distances, `[n, m]`, and which are alike.
+///
+/// # Panics
+/// Unless there is one label a row, and one length of rows.
+pub(crate) fn pairs_against(
+    distance: EmbeddingDistance,
+    x: Tensor<2>,
+    labels: Tensor<1, Int>,
+    reference: Tensor<2>,
+    reference_labels: Tensor<1, Int>,
+) -> (Tensor<2>, PairMasks) {
+    assert_labels(&x, &labels);
+    assert_labels(&reference, &reference_labels);
+    let distances = distance.matrix(x, reference);
+    (distances, PairMasks::between(labels, reference_labels))
+}
+
+/// Row and column numbers of the true entries, `[count]` each; `count` is read back.
+pub(crate) fn indices(mask: Tensor<2, Bool>) -> (Tensor<1, Int>, Tensor<1, Int>) {
+    let entries = mask.argwhere(); // [count, 2]
+    let [count, _] = entries.dims();
+    let column = |at| entries.clone().narrow(1, at, 1).reshape([count]);
+    (column(0), column(1))
+}
+
+/// True where the column is before the row, `[n, n]`.
+pub(crate) fn earlier(n: usize, device: &Device) -> Tensor<2, Bool> {
+    let numbers = Tensor::<1, Int>::arange(0..n as i64, device);
+    let rows = numbers.clone().reshape([n, 1]).expand([n, n]);
+    numbers.reshape([1, n]).expand([n, n]).lower(rows)
+}
+
+/// How many rows before each have its label, `[n]`.
+pub(crate) fn occurrence(labels: Tensor<1, Int>) -> Tensor<1, Int> {
+    let [n] = labels.dims();
+    let earlier = earlier(n, &labels.device());
+    let same = PairMasks::between(labels.clone(), labels).positive;
+    same.bool_and(earlier).int().sum_dim(1).reshape([n])
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{everywhere, softplus, zero_on_graph};
-use crate::pairs::{PairMasks, assert_labels};
+use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
 use crate::triplet_indices::TripletIndices;
 
@@ -182,18 +182,18 @@ impl TripletMarginLoss {
         among: Option<Tensor<2>>,
         masks: PairMasks,
     ) -> Tensor<1> {
-        let pairs = masks.positive.argwhere(); // [pairs, 2]
-        let [count, _] = pairs.dims();
+        let (anchors, positives) = indices(masks.positive);
+        let [count] = anchors.dims();
         if count == 0 {
             return zero_on_graph(distances);
         }
-        let column = |at| pairs.clone().narrow(1, at, 1);
-        let (anchors, positives) = (column(0).reshape([count]), column(1));
         let rows = distances.select(0, anchors.clone());
-        let to_positive = rows.clone().gather(1, positives.clone()); // [pairs, 1]
+        let to_positive = rows
+            .clone()
+            .gather(1, positives.clone().reshape([count, 1])); // [pairs, 1]
         let to_negative = match among {
             None => rows,
-            Some(among) => rows.min_pair(among.select(0, positives.reshape([count]))),
+            Some(among) => rows.min_pair(among.select(0, positives)),
         };
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
         let valid = masks.negative.int().select(0, anchors).equal_scalar(1);

@@ -138,11 +138,11 @@ impl FastApLoss {
         self.reducer.reduce(-average + 1.0, counted)
     }
 
-    /// Smallest and largest distance between unit vectors.
+    /// Smallest and largest distance between unit vectors (of one variance, for the ratio of noise to signal).
     fn span(&self) -> (f64, f64) {
         match self.distance {
             EmbeddingDistance::Euclidean | EmbeddingDistance::Cosine => (0.0, 2.0),
-            EmbeddingDistance::SquaredEuclidean => (0.0, 4.0),
+            EmbeddingDistance::SquaredEuclidean | EmbeddingDistance::SignalToNoise => (0.0, 4.0),
             EmbeddingDistance::Lp { power, .. } => (0.0, power.exp2()),
             EmbeddingDistance::InnerProduct => (-1.0, 1.0),
         }

@@ -6,6 +6,7 @@ mod pairs;
 mod proxies;
 mod ranking;
 mod regularizers;
+mod tuples;
 
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use metric_core::Scalar;
@@ -26,6 +27,7 @@ use op;
 pub(super) fn ops() -> Vec<Op> {
     [
         pairs::OPS,
+        tuples::OPS,
         contrast::OPS,
         classes::OPS,
         proxies::OPS,
@@ -158,7 +160,8 @@ impl NamedDistance {
             },
             "cosine" => (EmbeddingDistance::Cosine, Some(1.0)),
             "dot" => (EmbeddingDistance::InnerProduct, Some(0.0)),
-            _ => return Err(params.wrong("kind", "lp, cosine or dot")),
+            "snr" => (EmbeddingDistance::SignalToNoise, None),
+            _ => return Err(params.wrong("kind", "lp, cosine, dot or snr")),
         };
         let normalize = if params.has("normalize") {
             params.bool("normalize")?

@@ -1,0 +1,161 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::{everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph};
+use crate::pairs::{PairMasks, assert_labels, indices};
+use crate::reducer::Reducer;
+
+/// Configuration of [`AngularLoss`].
+#[derive(Config, Debug)]
+pub struct AngularLossConfig {
+    /// Largest angle `α` at the negative, in radians. Default: 45 degrees.
+    #[config(default = "std::f64::consts::FRAC_PI_4")]
+    pub alpha: f64,
+    /// Whether negatives are normalized too; the others always are. Default: `true`.
+    #[config(default = true)]
+    pub normalize_negatives: bool,
+    /// Reduction over positive pairs. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl AngularLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check(
+            self.alpha > 0.0 && self.alpha < std::f64::consts::FRAC_PI_2,
+            "alpha",
+            "an angle in radians between 0 and pi/2",
+            self.alpha,
+        )?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> AngularLoss {
+        expect_valid(self.validate());
+        AngularLoss {
+            alpha: self.alpha,
+            normalize_negatives: self.normalize_negatives,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Angular loss (Wang, Zhou, Wen, Liu, Lin, *Deep Metric Learning with Angular Loss*, ICCV 2017,
+/// <https://arxiv.org/abs/1708.01682>, eq. 7 and 8).
+///
+/// For every positive pair `(a, p)` of unit rows and its negatives `N`:
+/// ```text
+/// f(n)    = 4 tan²α (a + p)·n − 2 (1 + tan²α) a·p
+/// ℓ(a, p) = log(1 + Σ_{n ∈ N} e^{f(n)})
+/// ```
+/// Rows are normalized inside, as the paper assumes them; `normalize_negatives` off leaves negatives as
+/// given. A pair without negatives costs 0 and counts. The paper's sum with the N-pair loss is left to
+/// the caller.
+///
+/// Cost: `O(n² · dim + p · n)` time and `O(p · n)` memory for `p` positive pairs, whose number is read
+/// back from the device.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::AngularLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = AngularLossConfig::new().init(&device).forward(x, labels);
+/// // tan² 45° = 1, so f = 4 · 0 - 4 · 1 for (0, 1) and (1, 0): log(1 + e^-4) = 0.01815
+/// assert!((loss.into_scalar::<f32>() - 0.01815).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct AngularLoss {
+    alpha: f64,
+    normalize_negatives: bool,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl AngularLoss {
+    /// The loss over all positive pairs of the batch.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+    /// - output: `[1]`, zero if there is no positive pair
+    ///
+    /// # Panics
+    /// If there is not one label a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        let unit = l2_normalize(embeddings.clone());
+        let masks = PairMasks::within(labels);
+        self.reduce(unit.clone(), unit, embeddings, masks)
+    }
+
+    /// The loss over all positive pairs, of a row of the batch and rows of a separate reference set; nothing
+    /// is left out, gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
+    ///   `reference_labels`: `[m]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If there is not one label a row, or `dim` differs.
+    pub fn forward_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: Tensor<1, Int>,
+        reference: Tensor<2>,
+        reference_labels: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        assert_labels(&reference, &reference_labels);
+        let masks = PairMasks::between(labels, reference_labels);
+        let (anchors, positives) = (l2_normalize(embeddings), l2_normalize(reference.clone()));
+        self.reduce(anchors, positives, reference, masks)
+    }
+
+    /// `anchors` are the unit rows, `positives` the unit references, `negatives` these as given.
+    fn reduce(
+        &self,
+        anchors: Tensor<2>,
+        positives: Tensor<2>,
+        negatives: Tensor<2>,
+        masks: PairMasks,
+    ) -> Tensor<1> {
+        let (of_anchor, of_positive) = indices(masks.positive);
+        let [count] = of_anchor.dims();
+        if count == 0 {
+            return zero_on_graph(anchors) + zero_on_graph(positives);
+        }
+        let negatives = if self.normalize_negatives {
+            positives.clone()
+        } else {
+            negatives
+        };
+        let tan2 = self.alpha.tan().powi(2);
+        // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
+        let valid = masks
+            .negative
+            .int()
+            .select(0, of_anchor.clone())
+            .equal_scalar(1);
+        let anchors = anchors.select(0, of_anchor); // [pairs, dim]
+        let positives = positives.select(0, of_positive);
+        let alike = (anchors.clone() * positives.clone()).sum_dim(1);
+        let across = (anchors + positives).matmul(negatives.transpose()); // [pairs, m]
+        let f = across * (4.0 * tan2) - alike * (2.0 * (1.0 + tan2));
+        let losses = log_one_plus_sum_exp(f, valid);
+        let all = everywhere(&losses);
+        self.reducer.reduce(losses, all)
+    }
+}

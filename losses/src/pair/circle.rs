@@ -1,0 +1,137 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::{log_sum_exp, softplus};
+use crate::pairs::{PairMasks, pairs_against, pairs_within};
+use crate::reducer::Reducer;
+
+/// Configuration of [`CircleLoss`].
+#[derive(Config, Debug)]
+pub struct CircleLossConfig {
+    /// Relaxation `m` of the boundary. Default: `0.4`, the paper's for retrieval of fine-grained
+    /// classes (0.25 for faces).
+    #[config(default = 0.4)]
+    pub margin: f64,
+    /// Scale `γ`. Default: `80.0`, likewise (256 for faces).
+    #[config(default = 80.0)]
+    pub gamma: f64,
+    /// Reduction over rows that have a positive and a negative. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl CircleLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_finite("margin", self.margin)?;
+        ConfigError::check_positive("gamma", self.gamma)?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> CircleLoss {
+        expect_valid(self.validate());
+        CircleLoss {
+            margin: self.margin,
+            gamma: self.gamma,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Circle loss (Sun et al., *Circle Loss: A Unified Perspective of Pair Similarity Optimization*,
+/// CVPR 2020, <https://arxiv.org/abs/2002.10857>, eq. 4 and 8).
+///
+/// With `s` the cosine of a row `i` to its positives `P` and negatives `N`:
+/// ```text
+/// α_p = [1 + m − s_p]₊        α_n = [s_n + m]₊        constants in the gradient
+/// ℓᵢ  = log(1 + Σ_{p ∈ P} e^{−γ α_p (s_p − (1 − m))} · Σ_{n ∈ N} e^{γ α_n (s_n − m)})
+/// ```
+/// Embeddings may have any length: the cosine is of the loss. Rows without a positive or without a
+/// negative drop out. Only the form over pairs is here, not the one over class vectors.
+///
+/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::CircleLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = CircleLossConfig::new().with_gamma(1.0).init(&device).forward(x, labels);
+/// // rows 0 and 1: α_p = 0.4 and α_n = 0.4, both exponents -0.4 · 0.4: log(1 + e^-0.32) = 0.54589
+/// assert!((loss.into_scalar::<f32>() - 0.54589).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct CircleLoss {
+    margin: f64,
+    gamma: f64,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl CircleLoss {
+    /// The loss over all pairs of the batch.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+    /// - output: `[1]`, zero if no row has a positive and a negative
+    ///
+    /// # Panics
+    /// If there is not one label a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        let (distances, masks) = pairs_within(EmbeddingDistance::Cosine, embeddings, labels);
+        self.reduce(distances, masks)
+    }
+
+    /// The loss over all pairs, of a row of the batch and rows of a separate reference set; nothing
+    /// is left out, gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
+    ///   `reference_labels`: `[m]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If there is not one label a row, or `dim` differs.
+    pub fn forward_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: Tensor<1, Int>,
+        reference: Tensor<2>,
+        reference_labels: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        let (distances, masks) = pairs_against(
+            EmbeddingDistance::Cosine,
+            embeddings,
+            labels,
+            reference,
+            reference_labels,
+        );
+        self.reduce(distances, masks)
+    }
+
+    fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        let m = self.margin;
+        // In distance: 1 + m − s = d + m, s + m = 1 + m − d, s − (1 − m) = m − d, s − m = 1 − m − d.
+        let constant = distances.clone().detach();
+        let alpha_p = (constant.clone() + m).clamp_min(0.0);
+        let alpha_n = (-constant + (1.0 + m)).clamp_min(0.0);
+        let positive = alpha_p * (distances.clone() - m) * self.gamma;
+        let negative = alpha_n * (-distances + (1.0 - m)) * self.gamma;
+        let selected = masks.rows_with_both();
+        let losses =
+            softplus(log_sum_exp(positive, masks.positive) + log_sum_exp(negative, masks.negative));
+        self.reducer.reduce(losses, selected)
+    }
+}

@@ -1,0 +1,152 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::log_sum_exp;
+use crate::pairs::{PairMasks, pairs_against, pairs_within};
+use crate::reducer::Reducer;
+
+/// Configuration of [`LiftedStructureLoss`].
+#[derive(Config, Debug)]
+pub struct LiftedStructureLossConfig {
+    /// Distance `m₊` taken off that of a positive pair. Default: `0.0`.
+    #[config(default = 0.0)]
+    pub pos_margin: f64,
+    /// Distance `m₋` (the paper's `α`) that negatives are pushed to. Default: `1.0`.
+    #[config(default = 1.0)]
+    pub neg_margin: f64,
+    /// Distance `d`. Default: [`EmbeddingDistance::Euclidean`].
+    #[config(default = "EmbeddingDistance::Euclidean")]
+    pub distance: EmbeddingDistance,
+    /// Reduction over positive pairs. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl LiftedStructureLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_finite("pos_margin", self.pos_margin)?;
+        ConfigError::check_finite("neg_margin", self.neg_margin)?;
+        self.distance.validate()?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> LiftedStructureLoss {
+        expect_valid(self.validate());
+        LiftedStructureLoss {
+            pos_margin: self.pos_margin,
+            neg_margin: self.neg_margin,
+            distance: self.distance,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Lifted structured loss (Oh Song, Xiang, Jegelka, Savarese, *Deep Metric Learning via Lifted
+/// Structured Feature Embedding*, CVPR 2016, <https://arxiv.org/abs/1511.06452>, eq. 4).
+///
+/// For every positive pair `(i, j)`, against the negatives of both its ends:
+/// ```text
+/// J_ij = log(Σ_{k ∈ N(i)} e^{m₋ − d_ik} + Σ_{l ∈ N(j)} e^{m₋ − d_jl}) + d_ij − m₊
+/// ℓ_ij = ½ [J_ij]₊²
+/// ```
+/// A pair without any negative costs 0 and counts. Deviates from the paper only by `m₊`. Against a
+/// reference set the negatives of the reference `j` are the rows of the batch.
+///
+/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::LiftedStructureLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[0.0], [0.5], [2.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = LiftedStructureLossConfig::new().init(&device).forward(x, labels);
+/// // log(e^(1 - 2) + e^(1 - 1.5)) + 0.5 = 0.47408 for (0, 1) and for (1, 0): its square, halved
+/// assert!((loss.into_scalar::<f32>() - 0.11237).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct LiftedStructureLoss {
+    pos_margin: f64,
+    neg_margin: f64,
+    #[module(skip)]
+    distance: EmbeddingDistance,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl LiftedStructureLoss {
+    /// The loss over all positive pairs of the batch.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+    /// - output: `[1]`, zero if there is no positive pair
+    ///
+    /// # Panics
+    /// If there is not one label a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        let (distances, masks) = pairs_within(self.distance, embeddings, labels);
+        self.reduce(distances, masks)
+    }
+
+    /// The loss over all positive pairs, of a row of the batch and rows of a separate reference set; nothing
+    /// is left out, gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
+    ///   `reference_labels`: `[m]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If there is not one label a row, or `dim` differs.
+    pub fn forward_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: Tensor<1, Int>,
+        reference: Tensor<2>,
+        reference_labels: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        let (distances, masks) = pairs_against(
+            self.distance,
+            embeddings,
+            labels,
+            reference,
+            reference_labels,
+        );
+        self.reduce(distances, masks)
+    }
+
+    fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        let shape = distances.dims();
+        let pushes = -distances.clone() + self.neg_margin;
+        let of_rows = log_sum_exp(pushes.clone(), masks.negative.clone()); // [n, 1]
+        let of_columns = log_sum_exp(pushes.transpose(), masks.negative.clone().transpose());
+        let has_rows = masks.negative.clone().any_dim(1);
+        let has_columns = masks.negative.any_dim(0);
+        let either = has_rows
+            .clone()
+            .expand(shape)
+            .bool_or(has_columns.clone().expand(shape));
+        let both = Tensor::stack::<3>(
+            vec![of_rows.expand(shape), of_columns.transpose().expand(shape)],
+            2,
+        );
+        let has = Tensor::stack::<3>(vec![has_rows.expand(shape), has_columns.expand(shape)], 2);
+        let pushed = log_sum_exp(both, has).squeeze_dim::<2>(2);
+        let gaps = (pushed + distances - self.pos_margin).clamp_min(0.0);
+        let losses = gaps.square() * 0.5;
+        self.reducer
+            .reduce(losses.mask_fill(either.bool_not(), 0.0), masks.positive)
+    }
+}

@@ -1,0 +1,137 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::pairs::{PairMasks, pairs_against, pairs_within};
+use crate::reducer::Reducer;
+
+/// Configuration of [`ThresholdConsistentMarginLoss`].
+#[derive(Config, Debug)]
+pub struct ThresholdConsistentMarginLossConfig {
+    /// Weight `λ₊` of the positive part. Default: `1.0`.
+    #[config(default = 1.0)]
+    pub lambda_plus: f64,
+    /// Weight `λ₋` of the negative part. Default: `1.0`.
+    #[config(default = 1.0)]
+    pub lambda_minus: f64,
+    /// Cosine `m₊` that a positive pair shall have. Default: `0.9`.
+    #[config(default = 0.9)]
+    pub margin_plus: f64,
+    /// Cosine `m₋` that a negative pair shall stay below. Default: `0.5`.
+    #[config(default = 0.5)]
+    pub margin_minus: f64,
+}
+
+impl ThresholdConsistentMarginLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_finite("lambda_plus", self.lambda_plus)?;
+        ConfigError::check_finite("lambda_minus", self.lambda_minus)?;
+        ConfigError::check_finite("margin_plus", self.margin_plus)?;
+        ConfigError::check_finite("margin_minus", self.margin_minus)
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> ThresholdConsistentMarginLoss {
+        expect_valid(self.validate());
+        ThresholdConsistentMarginLoss {
+            lambda_plus: self.lambda_plus,
+            lambda_minus: self.lambda_minus,
+            margin_plus: self.margin_plus,
+            margin_minus: self.margin_minus,
+        }
+    }
+}
+
+/// Threshold-consistent margin (Zhang, Xu, Li, Dai, Bapat, Wu, Zhou, Fang, *Threshold-Consistent
+/// Margin Loss for Open-World Deep Metric Learning*, ICLR 2024, <https://arxiv.org/abs/2307.04047>,
+/// section 4.2), a regularization beside a loss of pairs.
+///
+/// With `s` the cosine, over the hard pairs only, `s ≤ m₊` of one label and `s ≥ m₋` of two:
+/// ```text
+/// ℓ = λ₊ · mean over hard positives of (m₊ − s)  +  λ₋ · mean over hard negatives of (s − m₋)
+/// ```
+/// Embeddings may have any length. Without a hard pair a part is 0.
+///
+/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::ThresholdConsistentMarginLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = ThresholdConsistentMarginLossConfig::new().init(&device).forward(x, labels);
+/// // positive 0.8: 0.9 - 0.8; negatives 0 and 0.6: only the second is hard, 0.6 - 0.5
+/// assert!((loss.into_scalar::<f32>() - 0.2).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct ThresholdConsistentMarginLoss {
+    lambda_plus: f64,
+    lambda_minus: f64,
+    margin_plus: f64,
+    margin_minus: f64,
+}
+
+impl ThresholdConsistentMarginLoss {
+    /// The loss over all pairs of the batch.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+    /// - output: `[1]`, zero if there is no hard pair
+    ///
+    /// # Panics
+    /// If there is not one label a row.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        let (distances, masks) = pairs_within(EmbeddingDistance::Cosine, embeddings, labels);
+        self.reduce(distances, masks)
+    }
+
+    /// The loss over all pairs, of a row of the batch and rows of a separate reference set; nothing
+    /// is left out, gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
+    ///   `reference_labels`: `[m]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    /// If there is not one label a row, or `dim` differs.
+    pub fn forward_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: Tensor<1, Int>,
+        reference: Tensor<2>,
+        reference_labels: Tensor<1, Int>,
+    ) -> Tensor<1> {
+        let (distances, masks) = pairs_against(
+            EmbeddingDistance::Cosine,
+            embeddings,
+            labels,
+            reference,
+            reference_labels,
+        );
+        self.reduce(distances, masks)
+    }
+
+    fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        let similarities = -distances + 1.0;
+        let lacking = -similarities.clone() + self.margin_plus;
+        let excess = similarities - self.margin_minus;
+        // Not "at least 0": so NaN counts, and a broken embedding shows.
+        let hard = |gaps: &Tensor<2>| gaps.clone().lower_scalar(0.0).bool_not();
+        let positive = masks.positive.bool_and(hard(&lacking));
+        let negative = masks.negative.bool_and(hard(&excess));
+        Reducer::Mean.reduce(lacking, positive) * self.lambda_plus
+            + Reducer::Mean.reduce(excess, negative) * self.lambda_minus
+    }
+}
