@@ -52,6 +52,61 @@ pub(crate) fn assert_labels(x: &Tensor<2>, labels: &Tensor<1, Int>) {
     assert_eq!(n, count, "one label a row: {n} rows, {count} labels");
 }
 
+/// Gives a loss with a method `reduce(&self, distances, masks)` its `forward` and `forward_against`: the distance it uses,
+/// and when it is zero.
+macro_rules! over_pairs {
+    ($loss:ident, |$this:ident| $distance:expr, $zero:literal) => {
+        impl $loss {
+            /// The loss over the batch, each row with all others.
+            ///
+            /// # Shapes
+            /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
+            #[doc = concat!("- output: `[1]`, ", $zero)]
+            ///
+            /// # Panics
+            /// If there is not one label a row.
+            pub fn forward(
+                &self,
+                embeddings: burn::tensor::Tensor<2>,
+                labels: burn::tensor::Tensor<1, burn::tensor::Int>,
+            ) -> burn::tensor::Tensor<1> {
+                let $this = self;
+                let (distances, masks) = $crate::pairs::pairs_within($distance, embeddings, labels);
+                self.reduce(distances, masks)
+            }
+
+            /// The loss of every row of the batch with a separate reference set, of which nothing is left out;
+            /// gradients flow to both.
+            ///
+            /// # Shapes
+            /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
+            ///   `reference_labels`: `[m]`
+            #[doc = concat!("- output: `[1]`, ", $zero)]
+            ///
+            /// # Panics
+            /// If there is not one label a row, or `dim` differs.
+            pub fn forward_against(
+                &self,
+                embeddings: burn::tensor::Tensor<2>,
+                labels: burn::tensor::Tensor<1, burn::tensor::Int>,
+                reference: burn::tensor::Tensor<2>,
+                reference_labels: burn::tensor::Tensor<1, burn::tensor::Int>,
+            ) -> burn::tensor::Tensor<1> {
+                let $this = self;
+                let (distances, masks) = $crate::pairs::pairs_against(
+                    $distance,
+                    embeddings,
+                    labels,
+                    reference,
+                    reference_labels,
+                );
+                self.reduce(distances, masks)
+            }
+        }
+    };
+}
+pub(crate) use over_pairs;
+
 /// All pairs of a batch: their distances, `[n, n]`, and which are alike.
 ///
 /// # Panics

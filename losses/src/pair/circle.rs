@@ -1,11 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{log_sum_exp, softplus};
-use crate::pairs::{PairMasks, pairs_against, pairs_within};
+use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
 /// Configuration of [`CircleLoss`].
@@ -80,47 +80,13 @@ pub struct CircleLoss {
     reducer: Reducer,
 }
 
+over_pairs!(
+    CircleLoss,
+    |_loss| EmbeddingDistance::Cosine,
+    "zero if no row has a positive and a negative"
+);
+
 impl CircleLoss {
-    /// The loss over all pairs of the batch.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if no row has a positive and a negative
-    ///
-    /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let (distances, masks) = pairs_within(EmbeddingDistance::Cosine, embeddings, labels);
-        self.reduce(distances, masks)
-    }
-
-    /// The loss over all pairs, of a row of the batch and rows of a separate reference set; nothing
-    /// is left out, gradients flow to both.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
-    ///   `reference_labels`: `[m]`
-    /// - output: `[1]`
-    ///
-    /// # Panics
-    /// If there is not one label a row, or `dim` differs.
-    pub fn forward_against(
-        &self,
-        embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
-        reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
-    ) -> Tensor<1> {
-        let (distances, masks) = pairs_against(
-            EmbeddingDistance::Cosine,
-            embeddings,
-            labels,
-            reference,
-            reference_labels,
-        );
-        self.reduce(distances, masks)
-    }
-
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let m = self.margin;
         // In distance: 1 + m − s = d + m, s + m = 1 + m − d, s − (1 − m) = m − d, s − m = 1 − m − d.

@@ -1,10 +1,10 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::pairs::{PairMasks, assert_labels};
+use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
 /// Configuration of [`ContrastiveLoss`].
@@ -92,44 +92,13 @@ pub struct ContrastiveLoss {
     reducer: Reducer,
 }
 
+over_pairs!(
+    ContrastiveLoss,
+    |loss| loss.distance,
+    "zero if there is no pair"
+);
+
 impl ContrastiveLoss {
-    /// The loss over all pairs of the batch.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if there is no pair
-    ///
-    /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        let distances = self.distance.matrix(embeddings.clone(), embeddings);
-        self.reduce(distances, PairMasks::within(labels))
-    }
-
-    /// The loss over all pairs of a row of the batch and a row of a separate reference set;
-    /// gradients flow to both.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
-    ///   `reference_labels`: `[m]`
-    /// - output: `[1]`
-    ///
-    /// # Panics
-    /// If there is not one label a row, or `dim` differs.
-    pub fn forward_against(
-        &self,
-        embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
-        reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
-    ) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        assert_labels(&reference, &reference_labels);
-        let distances = self.distance.matrix(embeddings, reference);
-        self.reduce(distances, PairMasks::between(labels, reference_labels))
-    }
-
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let positive = self.hinge(distances.clone() - self.pos_margin);
         let negative = self.hinge(-distances + self.neg_margin);

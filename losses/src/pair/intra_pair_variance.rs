@@ -1,10 +1,10 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::pairs::{PairMasks, pairs_against, pairs_within};
+use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
 /// Configuration of [`IntraPairVarianceLoss`].
@@ -77,47 +77,13 @@ pub struct IntraPairVarianceLoss {
     reducer: Reducer,
 }
 
+over_pairs!(
+    IntraPairVarianceLoss,
+    |_loss| EmbeddingDistance::Cosine,
+    "zero if there is no pair"
+);
+
 impl IntraPairVarianceLoss {
-    /// The loss over all pairs of the batch.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if there is no pair
-    ///
-    /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let (distances, masks) = pairs_within(EmbeddingDistance::Cosine, embeddings, labels);
-        self.reduce(distances, masks)
-    }
-
-    /// The loss over all pairs, of a row of the batch and rows of a separate reference set; nothing
-    /// is left out, gradients flow to both.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
-    ///   `reference_labels`: `[m]`
-    /// - output: `[1]`
-    ///
-    /// # Panics
-    /// If there is not one label a row, or `dim` differs.
-    pub fn forward_against(
-        &self,
-        embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
-        reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
-    ) -> Tensor<1> {
-        let (distances, masks) = pairs_against(
-            EmbeddingDistance::Cosine,
-            embeddings,
-            labels,
-            reference,
-            reference_labels,
-        );
-        self.reduce(distances, masks)
-    }
-
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let similarities = -distances + 1.0;
         let mean = |mask: &Tensor<2, Bool>| {

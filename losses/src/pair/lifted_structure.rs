@@ -1,11 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::log_sum_exp;
-use crate::pairs::{PairMasks, pairs_against, pairs_within};
+use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
 /// Configuration of [`LiftedStructureLoss`].
@@ -86,47 +86,13 @@ pub struct LiftedStructureLoss {
     reducer: Reducer,
 }
 
+over_pairs!(
+    LiftedStructureLoss,
+    |loss| loss.distance,
+    "zero if there is no positive pair"
+);
+
 impl LiftedStructureLoss {
-    /// The loss over all positive pairs of the batch.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if there is no positive pair
-    ///
-    /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let (distances, masks) = pairs_within(self.distance, embeddings, labels);
-        self.reduce(distances, masks)
-    }
-
-    /// The loss over all positive pairs, of a row of the batch and rows of a separate reference set; nothing
-    /// is left out, gradients flow to both.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
-    ///   `reference_labels`: `[m]`
-    /// - output: `[1]`
-    ///
-    /// # Panics
-    /// If there is not one label a row, or `dim` differs.
-    pub fn forward_against(
-        &self,
-        embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
-        reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
-    ) -> Tensor<1> {
-        let (distances, masks) = pairs_against(
-            self.distance,
-            embeddings,
-            labels,
-            reference,
-            reference_labels,
-        );
-        self.reduce(distances, masks)
-    }
-
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let shape = distances.dims();
         let pushes = -distances.clone() + self.neg_margin;

@@ -1,11 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::everywhere;
-use crate::pairs::{PairMasks, assert_labels};
+use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
 /// Configuration of [`RankedListLoss`].
@@ -116,44 +116,13 @@ pub struct RankedListLoss {
     reducer: Reducer,
 }
 
+over_pairs!(
+    RankedListLoss,
+    |loss| loss.distance,
+    "zero if there is no pair"
+);
+
 impl RankedListLoss {
-    /// The loss of every row with the rest of the batch.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if there is no pair
-    ///
-    /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        let distances = self.distance.matrix(embeddings.clone(), embeddings);
-        self.reduce(distances, PairMasks::within(labels))
-    }
-
-    /// The loss of every row with a separate reference set, of which nothing is left out;
-    /// gradients flow to both.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`,
-    ///   `reference_labels`: `[m]`
-    /// - output: `[1]`
-    ///
-    /// # Panics
-    /// If there is not one label a row, or `dim` differs.
-    pub fn forward_against(
-        &self,
-        embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
-        reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
-    ) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        assert_labels(&reference, &reference_labels);
-        let distances = self.distance.matrix(embeddings, reference);
-        self.reduce(distances, PairMasks::between(labels, reference_labels))
-    }
-
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let beyond = distances.clone() - (self.alpha - self.margin);
         let within = -distances + self.alpha;

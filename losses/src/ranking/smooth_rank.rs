@@ -83,5 +83,5 @@ pub(crate) fn mean_over_positives(
 
 /// Whether a query has a positive: `[n, 1]`.
 pub(crate) fn has_positive(masks: &PairMasks) -> Tensor<2, Bool> {
-    masks.positive.clone().int().sum_dim(1).greater_scalar(0)
+    masks.positive.clone().any_dim(1)
 }
