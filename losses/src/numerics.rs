@@ -132,15 +132,3 @@ pub(crate) fn zero_on_graph(x: Tensor<2>) -> Tensor<1> {
     let everywhere = everywhere(&x);
     x.mask_fill(everywhere, 0.0).sum()
 }
-
-/// `log Σ eˣ` over the selected entries of every row, `[n, 1]`; without any, the least number that its type has, and no
-/// gradient.
-pub(crate) fn log_sum_exp_where(x: Tensor<2>, selected: Tensor<2, Bool>) -> Tensor<2> {
-    let left_out = selected.bool_not();
-    let kept = x.mask_fill(left_out.clone(), f32::MIN);
-    let largest = kept.clone().detach().max_dim(1);
-    let terms = (kept - largest.clone()).exp().mask_fill(left_out, 0.0);
-    let sum = terms.sum_dim(1);
-    let is_zero = sum.clone().lower_equal_scalar(0.0);
-    sum.mask_fill(is_zero, 1.0).log() + largest
-}

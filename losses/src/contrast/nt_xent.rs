@@ -4,11 +4,12 @@ use burn::tensor::{Device, Int, Tensor};
 use metric_core::Scalar;
 use metric_core::simd::exp_in_place;
 
+use super::streamed_or_plain;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{log_sum_exp_where, softplus};
-use crate::ops::{LogSumExp, RowLoss, Terms, stream};
-use crate::pairs::{PairMasks, assert_labels};
+use crate::numerics::{divide, log_sum_exp, softplus};
+use crate::ops::{LogSumExp, RowLoss, Terms};
+use crate::pairs::PairMasks;
 use crate::reducer::Reducer;
 
 /// Configuration of [`NtXentLoss`].
@@ -93,15 +94,14 @@ impl NtXentLoss {
     /// # Panics
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        let streamed = self
-            .distance
-            .rows_of_products(&embeddings)
-            .and_then(|rows| stream(&ByRows(self), (rows, labels.clone()), None, self.reducer));
-        streamed.unwrap_or_else(|| {
-            let distances = self.distance.matrix(embeddings.clone(), embeddings);
-            self.plain(distances, PairMasks::within(labels))
-        })
+        let way = (self.distance, self.reducer);
+        streamed_or_plain(
+            way,
+            &ByRows(self),
+            (embeddings, labels),
+            None,
+            |distances, masks| self.plain(distances, masks),
+        )
     }
 
     /// The loss over all positive pairs of a row of the batch and a row of a separate reference set, against the set's
@@ -120,31 +120,25 @@ impl NtXentLoss {
         reference: Tensor<2>,
         reference_labels: Tensor<1, Int>,
     ) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        assert_labels(&reference, &reference_labels);
-        let rows = self.distance.rows_of_products(&embeddings);
-        let columns = self.distance.rows_of_products(&reference);
-        let streamed = rows.zip(columns).and_then(|(rows, columns)| {
-            let reference = (columns, reference_labels.clone());
-            stream(
-                &ByRows(self),
-                (rows, labels.clone()),
-                Some(reference),
-                self.reducer,
-            )
-        });
-        streamed.unwrap_or_else(|| {
-            let distances = self.distance.matrix(embeddings, reference);
-            self.plain(distances, PairMasks::between(labels, reference_labels))
-        })
+        let reference = Some((reference, reference_labels));
+        let way = (self.distance, self.reducer);
+        streamed_or_plain(
+            way,
+            &ByRows(self),
+            (embeddings, labels),
+            reference,
+            |distances, masks| self.plain(distances, masks),
+        )
     }
 
     /// The definition, by the matrix of all pairs.
     fn plain(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
-        let logits = -distances / self.temperature;
-        let negatives = log_sum_exp_where(logits.clone(), masks.negative);
-        self.reducer
-            .reduce(softplus(negatives - logits), masks.positive)
+        let logits = divide(-distances, self.temperature);
+        let alone = masks.negative.clone().any_dim(1).bool_not();
+        let negatives = log_sum_exp(logits.clone(), masks.negative);
+        let alone = alone.expand(logits.dims());
+        let losses = softplus(negatives - logits).mask_fill(alone, 0.0);
+        self.reducer.reduce(losses, masks.positive)
     }
 }
 

@@ -4,11 +4,12 @@ use burn::tensor::{Device, Int, Tensor};
 use metric_core::Scalar;
 use metric_core::simd::exp_in_place;
 
+use super::streamed_or_plain;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::log_sum_exp_where;
-use crate::ops::{LogSumExp, RowLoss, Terms, stream};
-use crate::pairs::{PairMasks, assert_labels};
+use crate::numerics::{divide, log_sum_exp};
+use crate::ops::{LogSumExp, RowLoss, Terms};
+use crate::pairs::PairMasks;
 use crate::reducer::Reducer;
 
 /// Configuration of [`SupConLoss`].
@@ -93,15 +94,14 @@ impl SupConLoss {
     /// # Panics
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        let streamed = self
-            .distance
-            .rows_of_products(&embeddings)
-            .and_then(|rows| stream(&ByRows(self), (rows, labels.clone()), None, self.reducer));
-        streamed.unwrap_or_else(|| {
-            let distances = self.distance.matrix(embeddings.clone(), embeddings);
-            self.plain(distances, PairMasks::within(labels))
-        })
+        let way = (self.distance, self.reducer);
+        streamed_or_plain(
+            way,
+            &ByRows(self),
+            (embeddings, labels),
+            None,
+            |distances, masks| self.plain(distances, masks),
+        )
     }
 
     /// The loss of every row of the batch against a separate reference set, of which nothing is left out; gradients flow to
@@ -120,30 +120,22 @@ impl SupConLoss {
         reference: Tensor<2>,
         reference_labels: Tensor<1, Int>,
     ) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
-        assert_labels(&reference, &reference_labels);
-        let rows = self.distance.rows_of_products(&embeddings);
-        let columns = self.distance.rows_of_products(&reference);
-        let streamed = rows.zip(columns).and_then(|(rows, columns)| {
-            let reference = (columns, reference_labels.clone());
-            stream(
-                &ByRows(self),
-                (rows, labels.clone()),
-                Some(reference),
-                self.reducer,
-            )
-        });
-        streamed.unwrap_or_else(|| {
-            let distances = self.distance.matrix(embeddings, reference);
-            self.plain(distances, PairMasks::between(labels, reference_labels))
-        })
+        let reference = Some((reference, reference_labels));
+        let way = (self.distance, self.reducer);
+        streamed_or_plain(
+            way,
+            &ByRows(self),
+            (embeddings, labels),
+            reference,
+            |distances, masks| self.plain(distances, masks),
+        )
     }
 
     /// The definition, by the matrix of all pairs.
     fn plain(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
-        let logits = -distances / self.temperature;
+        let logits = divide(-distances, self.temperature);
         let all = masks.positive.clone().bool_or(masks.negative);
-        let log_sum = log_sum_exp_where(logits.clone(), all);
+        let log_sum = log_sum_exp(logits.clone(), all);
         let counts = masks.positive.clone().int().sum_dim(1);
         let has_positive = counts.clone().greater_elem(0);
         let counts = counts.clamp_min(1).float().cast(logits.dtype());

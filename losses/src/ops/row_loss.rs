@@ -215,11 +215,11 @@ impl<T: Scalar, L: RowLoss<T>> RowProgram<T> for Pass<'_, L, L::Seen> {
     }
 }
 
-/// The loss's value, and the gradients of rows and columns: one for both where they are the same.
+/// The loss's value, and the gradients of rows and columns: one for both where they are the same, none where none is
+/// wanted.
 struct Streamed<T> {
     value: f64,
-    rows: Array2<T>,
-    columns: Option<Array2<T>>,
+    gradients: Vec<Array2<T>>,
 }
 
 /// `None` where the engine refuses the numbers.
@@ -228,7 +228,7 @@ fn run<T: Scalar, L: RowLoss<T>>(
     x: &Array2<T>,
     y: Option<&Array2<T>>,
     pairs: &Pairs,
-    reducer: Reducer,
+    (reducer, with_gradients): (Reducer, bool),
 ) -> Option<Streamed<T>> {
     let mut seen: Vec<L::Seen> = Vec::new();
     for pass in 0..loss.passes() {
@@ -251,6 +251,13 @@ fn run<T: Scalar, L: RowLoss<T>>(
         _ => 1.0 / count.max(1) as f64,
     };
     let value = terms.iter().map(|terms| terms.sum * share).sum::<f64>();
+    if !value.is_finite() {
+        return None;
+    }
+    if !with_gradients {
+        let gradients = Vec::new();
+        return Some(Streamed { value, gradients });
+    }
     let share = T::from_f64(share);
     let columns = y.unwrap_or(x);
     let sums = scatter(&Product, x.view(), columns.view(), |row, first, values| {
@@ -270,21 +277,14 @@ fn run<T: Scalar, L: RowLoss<T>>(
     })
     .ok()?;
     let finite = |sums: &Array2<T>| sums.iter().all(|x| x.to_f64().is_finite());
-    if !value.is_finite() || !finite(&sums.rows) || !finite(&sums.columns) {
+    if !finite(&sums.rows) || !finite(&sums.columns) {
         return None;
     }
-    Some(match y {
-        Some(_) => Streamed {
-            value,
-            rows: sums.rows,
-            columns: Some(sums.columns),
-        },
-        None => Streamed {
-            value,
-            rows: sums.rows + &sums.columns,
-            columns: None,
-        },
-    })
+    let gradients = match y {
+        Some(_) => vec![sums.rows, sums.columns],
+        None => vec![sums.rows + &sums.columns],
+    };
+    Some(Streamed { value, gradients })
 }
 
 /// A loss of one's own over all pairs of a batch, by inner products.
@@ -346,18 +346,20 @@ fn attached<T: Scalar + burn::tensor::Element, L: RowLoss<T>>(
 ) -> Option<Tensor<1>> {
     let rows = download::<T>(&x);
     let columns = y.as_ref().map(download::<T>);
-    let found = run(loss, &rows, columns.as_ref(), pairs, reducer)?;
     let (device, dtype) = (x.device(), x.dtype());
-    let upload = |values: Array2<T>| {
-        let shape = [values.nrows(), values.ncols()];
-        let (values, _) = values.into_raw_vec_and_offset();
-        Tensor::<2>::from_data(TensorData::new(values, shape), (&device, dtype))
-    };
+    let is_followed = |x: &Tensor<2>| x.device().is_autodiff();
+    let followed = is_followed(&x) || y.as_ref().is_some_and(is_followed);
+    let found = run(loss, &rows, columns.as_ref(), pairs, (reducer, followed))?;
     let value = TensorData::new(vec![T::from_f64(found.value)], [1]);
     let value = Tensor::<1>::from_data(value, (&device, dtype));
-    let mut gradients = vec![(x, upload(found.rows))];
-    gradients.extend(y.zip(found.columns.map(upload)));
-    Some(attach(value, gradients))
+    let tensors = [Some(x), y].into_iter().flatten();
+    let gradients = tensors.zip(found.gradients).map(|(x, gradient)| {
+        let shape = x.dims();
+        let (values, _) = gradient.into_raw_vec_and_offset();
+        let gradient = TensorData::new(values, shape);
+        (x, Tensor::<2>::from_data(gradient, (&device, dtype)))
+    });
+    Some(attach(value, gradients.collect()))
 }
 
 fn download<T: Scalar + burn::tensor::Element>(x: &Tensor<2>) -> Array2<T> {
