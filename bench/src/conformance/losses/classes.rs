@@ -6,7 +6,7 @@ use metric_losses::{
     NormalizedSoftmaxLossConfig, SphereFaceLossConfig, SubCenterArcFaceLossConfig,
 };
 
-use super::{Case, CaseError, Inputs, Op, Outputs, download, op, reducer};
+use super::{Case, CaseError, Inputs, Op, Outputs, by_columns, download, op, reducer};
 
 pub(super) const OPS: &[Op] = &[
     op!("center", center),
@@ -42,11 +42,7 @@ fn arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_scale(case.f64_param("scale")?)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
+    by_columns!(inputs, case, loss)
 }
 
 fn cos_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -57,11 +53,7 @@ fn cos_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_scale(case.f64_param("scale")?)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
+    by_columns!(inputs, case, loss)
 }
 
 fn sub_center_arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -73,11 +65,7 @@ fn sub_center_arc_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_scale(case.f64_param("scale")?)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
+    by_columns!(inputs, case, loss)
 }
 
 fn sphere_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -88,11 +76,7 @@ fn sphere_face<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_scale(case.f64_param("scale")?)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
+    by_columns!(inputs, case, loss)
 }
 
 fn large_margin_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -103,11 +87,7 @@ fn large_margin_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_scale(case.f64_param("scale")?)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
+    by_columns!(inputs, case, loss)
 }
 
 fn normalized_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -117,11 +97,7 @@ fn normalized_softmax<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_temperature(case.f64_param("temperature")?)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
+    by_columns!(inputs, case, loss)
 }
 
 pub(super) fn class_matrix(case: &Case) -> Result<(usize, usize), CaseError> {

@@ -3,7 +3,7 @@
 use metric_core::Scalar;
 use metric_losses::{NtXentLossConfig, SupConLossConfig};
 
-use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, reducer};
+use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, pairwise, reducer};
 
 pub(super) const OPS: &[Op] = &[op!("nt_xent", nt_xent), op!("sup_con", sup_con)];
 
@@ -15,10 +15,7 @@ fn nt_xent<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_distance(distance.distance)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
+    pairwise!(inputs, case, &distance, loss)
 }
 
 fn sup_con<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -29,8 +26,5 @@ fn sup_con<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_distance(distance.distance)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
+    pairwise!(inputs, case, &distance, loss)
 }

@@ -22,7 +22,33 @@ macro_rules! op {
     };
 }
 
-use op;
+/// Runs a loss that has `forward` and `forward_against`.
+macro_rules! pairwise {
+    ($inputs:expr, $case:expr, $distance:expr, $loss:expr) => {{
+        let loss = $loss;
+        $inputs.pairwise(
+            $case,
+            $distance,
+            |rows, labels, reference| match reference {
+                Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
+                None => loss.forward(rows, labels),
+            },
+        )
+    }};
+}
+
+/// Runs a loss with the class vectors of the case, which the reference keeps in columns.
+macro_rules! by_columns {
+    ($inputs:expr, $case:expr, $loss:expr) => {{
+        let loss = $loss.with_weight($inputs.classes_in_columns($case)?);
+        $inputs.weight = Some(loss.weight());
+        let rows = $inputs.tracked($case, "embeddings")?;
+        let value = loss.forward(rows, $inputs.labels($case, "labels")?);
+        Ok($inputs.outputs(value))
+    }};
+}
+
+use {by_columns, op, pairwise};
 
 pub(super) fn ops() -> Vec<Op> {
     [

@@ -3,7 +3,7 @@
 use metric_core::Scalar;
 use metric_losses::{ContrastiveLossConfig, TripletMarginLossConfig};
 
-use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, reducer};
+use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, pairwise, reducer};
 
 pub(super) const OPS: &[Op] = &[
     op!("contrastive", contrastive),
@@ -19,10 +19,7 @@ fn contrastive<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_distance(distance.distance)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
+    pairwise!(inputs, case, &distance, loss)
 }
 
 fn triplet_margin<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -35,8 +32,5 @@ fn triplet_margin<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_distance(distance.distance)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
+    pairwise!(inputs, case, &distance, loss)
 }

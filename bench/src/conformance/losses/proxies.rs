@@ -6,7 +6,7 @@ use metric_losses::{
 };
 
 use super::classes::class_matrix;
-use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, reducer};
+use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, by_columns, op, reducer};
 
 pub(super) const OPS: &[Op] = &[
     op!("proxy_nca", proxy_nca),
@@ -66,11 +66,7 @@ fn soft_triple<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_tau(0.0)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    let loss = loss.with_weight(inputs.classes_in_columns(case)?);
-    inputs.weight = Some(loss.weight());
-    let rows = inputs.tracked(case, "embeddings")?;
-    let value = loss.forward(rows, inputs.labels(case, "labels")?);
-    Ok(inputs.outputs(value))
+    by_columns!(inputs, case, loss)
 }
 
 /// The cosine, or the inner product of unit vectors, which is the same.

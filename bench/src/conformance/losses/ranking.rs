@@ -5,7 +5,7 @@ use metric_losses::{
     FastApLossConfig, HistogramLossConfig, PnpLossConfig, PnpVariant, RankedListLossConfig,
 };
 
-use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, reducer};
+use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, pairwise, reducer};
 
 pub(super) const OPS: &[Op] = &[
     op!("fast_ap", fast_ap),
@@ -22,10 +22,7 @@ fn fast_ap<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_distance(distance.distance)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
+    pairwise!(inputs, case, &distance, loss)
 }
 
 fn histogram<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -35,10 +32,7 @@ fn histogram<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_num_bins(case.usize_param("n_bins")?)
         .with_anchored_negatives(true)
         .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
+    pairwise!(inputs, case, &distance, loss)
 }
 
 fn pnp<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -59,10 +53,7 @@ fn pnp<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_temperature(case.f64_param("anneal")?)
         .with_distance(distance.distance)
         .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
+    pairwise!(inputs, case, &distance, loss)
 }
 
 fn ranked_list<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
@@ -79,8 +70,5 @@ fn ranked_list<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
         .with_distance(distance.distance)
         .with_reducer(reducer(case)?)
         .init(&inputs.device);
-    inputs.pairwise(case, &distance, |rows, labels, reference| match reference {
-        Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-        None => loss.forward(rows, labels),
-    })
+    pairwise!(inputs, case, &distance, loss)
 }

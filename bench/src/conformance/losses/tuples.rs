@@ -9,7 +9,7 @@ use metric_losses::{
     ThresholdConsistentMarginLossConfig, TupletMarginLossConfig,
 };
 
-use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, reducer};
+use super::{Case, CaseError, Inputs, NamedDistance, Op, Outputs, op, pairwise, reducer};
 
 pub(super) const OPS: &[Op] = &[
     op!("multi_similarity", multi_similarity),
@@ -28,21 +28,6 @@ pub(super) const OPS: &[Op] = &[
     ),
     op!("threshold_consistent_margin", threshold_consistent_margin),
 ];
-
-/// Runs a loss that has `forward` and `forward_against`.
-macro_rules! pairwise {
-    ($inputs:expr, $case:expr, $distance:expr, $loss:expr) => {{
-        let loss = $loss;
-        $inputs.pairwise(
-            $case,
-            $distance,
-            |rows, labels, reference| match reference {
-                Some((reference, of)) => loss.forward_against(rows, labels, reference, of),
-                None => loss.forward(rows, labels),
-            },
-        )
-    }};
-}
 
 fn multi_similarity<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     let distance = NamedDistance::of(case)?;
