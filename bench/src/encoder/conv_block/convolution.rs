@@ -111,6 +111,15 @@ pub(super) fn convolution(
     }
 }
 
+/// Copies images into the zeros of padded ones: numbers of their rows and of each.
+pub(super) fn pad(sizes: &Sizes, images: &[f32], (room, row, len): (&mut [f32], usize, usize)) {
+    let shape = [sizes.image[1], sizes.channels];
+    let each = images.chunks_exact(sizes.image_len());
+    for (image, padded) in each.zip(room.chunks_exact_mut(len)) {
+        spread(image, shape, (padded, row), sizes.padding);
+    }
+}
+
 /// Copies an image `[rows, columns, depth]` into the zeros of a padded one.
 pub(super) fn spread(
     pixels: &[f32],

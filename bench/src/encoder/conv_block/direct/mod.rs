@@ -10,7 +10,7 @@ use back::Back;
 use products::{Correlate, Multiply, Panels};
 
 use super::buffers::Lent;
-use super::convolution::{Begun, Convolution, Scratch, Sizes, Wanted, spread};
+use super::convolution::{Begun, Convolution, Scratch, Sizes, Wanted, pad, spread};
 
 #[derive(Debug)]
 pub(super) struct Direct {
@@ -80,14 +80,6 @@ impl Direct {
             sizes,
         }
     }
-
-    fn pad(&self, x: &[f32], room: &mut [f32]) {
-        let shape = [self.sizes.image[1], self.sizes.channels];
-        let each = x.chunks_exact(self.sizes.image_len());
-        for (image, padded) in each.zip(room.chunks_exact_mut(self.windows.len)) {
-            spread(image, shape, (padded, self.windows.row), self.sizes.padding);
-        }
-    }
 }
 
 impl Convolution for Direct {
@@ -114,7 +106,8 @@ impl Convolution for Direct {
     }
 
     fn forward(&self, x: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
-        self.pad(x, &mut scratch.padded);
+        let padded = (&mut *scratch.padded, self.windows.row, self.windows.len);
+        pad(&self.sizes, x, padded);
         run(Multiply {
             image: &scratch.padded,
             windows: &self.windows,
@@ -131,7 +124,8 @@ impl Convolution for Direct {
         (sums, begun): (&mut [f32], Begun),
         input: Option<&mut [f32]>,
     ) {
-        self.pad(x, &mut scratch.padded);
+        let padded = (&mut *scratch.padded, self.windows.row, self.windows.len);
+        pad(&self.sizes, x, padded);
         run(Correlate {
             image: &scratch.padded,
             windows: &self.windows,

@@ -24,7 +24,7 @@ use products::{Correlate, Multiply};
 use tiles::{AddPatches, Gradients, Patches, Results};
 
 use super::buffers::Lent;
-use super::convolution::{Begun, Convolution, Scratch, Sizes, Wanted, crop, spread};
+use super::convolution::{Begun, Convolution, Scratch, Sizes, Wanted, crop, pad};
 
 /// Places of a patch.
 const PLACES: usize = 16;
@@ -123,14 +123,6 @@ impl Winograd {
         let [rows, columns] = self.sizes.out().map(|side| side.div_ceil(2));
         self.tiles[..images * rows * columns].chunks(self.most)
     }
-
-    fn pad(&self, x: &[f32], room: &mut [f32]) {
-        let shape = [self.sizes.image[1], self.sizes.channels];
-        let each = x.chunks_exact(self.sizes.image_len());
-        for (image, padded) in each.zip(room.chunks_exact_mut(self.len)) {
-            spread(image, shape, (padded, self.row), self.sizes.padding);
-        }
-    }
 }
 
 impl Convolution for Winograd {
@@ -155,7 +147,8 @@ impl Convolution for Winograd {
     fn forward(&self, x: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
         let filters = self.forward.as_ref().expect("wanted");
         let (c, k) = (self.sizes.channels, self.sizes.filters);
-        self.pad(x, &mut scratch.padded);
+        let padded = (&mut *scratch.padded, self.row, self.len);
+        pad(&self.sizes, x, padded);
         for tiles in self.rounds(self.images(x)) {
             let image = (&*scratch.padded, self.row, c);
             let left = (&mut *scratch.left, self.place(c));
@@ -194,7 +187,8 @@ impl Convolution for Winograd {
         input: Option<&mut [f32]>,
     ) {
         let (c, k) = (self.sizes.channels, self.sizes.filters);
-        self.pad(x, &mut scratch.padded);
+        let padded = (&mut *scratch.padded, self.row, self.len);
+        pad(&self.sizes, x, padded);
         if input.is_some() {
             scratch.around.fill(0.0);
         }
