@@ -8,7 +8,7 @@
 //! | to get | use |
 //! |---|---|
 //! | distances | [`pairwise`], [`pairwise_into`], [`one_to_many`], [`paired`], [`between`] |
-//! | anything else over all pairs | a [`RowProgram`] for [`walk`] or [`walk_self`]; gradients by [`scatter`] |
+//! | anything else over all pairs | a [`RowProgram`] for [`walk`] or [`walk_self`]; whole rows by [`each_row`], gradients by [`scatter`] |
 //! | neighbours | [`knn`], [`knn_self`], [`radius()`], [`knn_where`], [`BruteForce`], [`VpTree`] |
 //! | clusters and their scores | [`clusters`] |
 //! | a distance learned from data | [`linear`], [`Mahalanobis`] |
@@ -65,7 +65,7 @@ pub use error::Error;
 pub use pairwise::{between, one_to_many, paired, pairwise, pairwise_into, pairwise_similarity};
 pub use relevance::Relevance;
 pub use scalar::Scalar;
-pub use tile::{RowProgram, Scattered, scatter, walk, walk_self};
+pub use tile::{RowProgram, Scattered, each_row, scatter, walk, walk_self};
 
 pub use neighbors::{
     Among, BruteForce, NeighborIndex, NeighborLists, Neighbors, VpTree, knn, knn_among,

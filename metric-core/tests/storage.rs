@@ -13,8 +13,8 @@ use common::programs::Pieces;
 use half::{bf16, f16};
 use metric_core::{
     Among, BruteForce, CosineSimilarity, Element, Error, Euclidean, InnerProduct, NeighborIndex,
-    Relevance, knn, knn_among, knn_among_self, knn_self, knn_where, one_to_many, paired, pairwise,
-    pairwise_similarity, radius, radius_self, scatter, walk, walk_self,
+    Relevance, each_row, knn, knn_among, knn_among_self, knn_self, knn_where, one_to_many, paired,
+    pairwise, pairwise_similarity, radius, radius_self, scatter, walk, walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
 
@@ -30,7 +30,7 @@ fn same<E: Element<Acc = f32>>(
     let relevance = Relevance::labels(&labels);
     let against = Relevance::labels_against(&labels[..40], &labels[40..]);
     let filter = |i: usize, j: usize| !(i + j).is_multiple_of(3);
-    let weigh = |_, _, values: &mut [f32]| values.iter_mut().for_each(|d| *d = 1.0 / (1.0 + *d));
+    let weigh = |_, values: &mut [f32]| values.iter_mut().for_each(|d| *d = 1.0 / (1.0 + *d));
     macro_rules! same {
         ($stored:expr, $wide:expr) => {
             assert_eq!($stored.unwrap(), $wide.unwrap(), "{}", stringify!($stored))
@@ -65,6 +65,11 @@ fn same<E: Element<Acc = f32>>(
     same!(
         scatter(distance, x, y, weigh),
         scatter(distance, wide_x, wide_y, weigh)
+    );
+    let row = |row, values: &mut [f32]| (row, values.to_vec());
+    same!(
+        each_row(distance, x, y, row),
+        each_row(distance, wide_x, wide_y, row)
     );
     let near = knn(distance, x, y, 5).unwrap();
     let some = near.distances[[0, 4]];

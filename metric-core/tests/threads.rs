@@ -65,7 +65,7 @@ fn answers<'a, T: Scalar>(
         answer(
             "scatter",
             Box::new(move || {
-                let sums = scatter(distance, y, x, |row, _, values| {
+                let sums = scatter(distance, y, x, |row, values| {
                     let size = T::from_f64(1.0 + row as f64);
                     values.iter_mut().for_each(|d| *d = T::ONE / (*d + size));
                 })

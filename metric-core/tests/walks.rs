@@ -17,7 +17,7 @@ use metric_core::retrieval::RetrievalMetric::{
 };
 use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
-    Euclidean, Relevance, Scalar, SquaredEuclidean, pairwise, scatter, walk, walk_self,
+    Euclidean, Relevance, Scalar, SquaredEuclidean, each_row, pairwise, scatter, walk, walk_self,
 };
 use metric_testkit::oracle;
 use ndarray::{Array1, Array2};
@@ -77,13 +77,26 @@ fn sums_are_products<T: Scalar>() {
             };
             f64::from((sign / (1.0 + d)) as f32)
         };
-        let got = scatter(distance, x.view(), y.view(), |row, first, values| {
-            for (column, value) in (first..).zip(values) {
+        let got = scatter(distance, x.view(), y.view(), |row, values| {
+            let seen = values.to_vec();
+            for (column, value) in values.iter_mut().enumerate() {
                 *value = T::from_f64(weight(row, column, value.to_f64()));
             }
+            seen
         })
         .unwrap();
         let matrix = pairwise(distance, x.view(), y.view()).unwrap();
+        let rows = each_row(distance, x.view(), y.view(), |row, values| {
+            (row, values.to_vec())
+        })
+        .unwrap();
+        for (i, (row, expected)) in rows.iter().zip(matrix.rows()).enumerate() {
+            ensure!(row.0 == i && bits(&row.1) == bits(expected), "row {i}");
+        }
+        ensure!(
+            got.results.iter().eq(rows.iter().map(|row| &row.1)),
+            "rows are seen as by each_row"
+        );
         let weights =
             Array2::from_shape_fn(matrix.dim(), |(i, j)| weight(i, j, matrix[[i, j]].to_f64()));
         let (x, y) = (x.mapv(T::to_f64), y.mapv(T::to_f64));
@@ -143,6 +156,33 @@ fn scattered_sums_are_products_with_the_matrix_of_weights() {
     sums_are_products::<f64>();
 }
 
+/// More rows than are held at a time.
+#[test]
+fn rows_of_several_waves_meet_in_the_columns() {
+    let (n, m) = (150, 60_000);
+    let number = |i: usize| (i * i % 31) as f64 - 15.0;
+    let x = Array2::from_shape_fn((n, 2), |(i, k)| number(i + 7 * k));
+    let y = Array2::from_shape_fn((m, 2), |(j, k)| number(3 * j + k));
+    let weight = |i: usize, j: usize| ((i + j) % 5) as f64 - 1.0;
+    let sums = scatter(&SquaredEuclidean, x.view(), y.view(), |row, values| {
+        for (column, value) in values.iter_mut().enumerate() {
+            *value = weight(row, column);
+        }
+        row
+    })
+    .unwrap();
+    // Whole numbers far below 2⁵³: exact.
+    let weights = Array2::from_shape_fn((n, m), |(i, j)| weight(i, j));
+    assert_eq!(sums.rows, weights.dot(&y));
+    assert_eq!(sums.columns, weights.t().dot(&x));
+    assert_eq!(sums.row_sums, weights.sum_axis(ndarray::Axis(1)).to_vec());
+    assert_eq!(
+        sums.column_sums,
+        weights.sum_axis(ndarray::Axis(0)).to_vec()
+    );
+    assert!(sums.results.into_iter().eq(0..n));
+}
+
 /// `Σ ln(1 + d²) + Σ exp(−d²)`, as loops.
 fn loss(x: &Array2<f64>, y: &Array2<f64>) -> f64 {
     let mut sum = 0.0;
@@ -160,7 +200,7 @@ fn scattered_derivatives_are_the_gradient_of_a_loss() {
     let rows = row_sets::<f64>(40, 4, 8)[0].1.clone();
     let (x, y) = rows.view().split_at(ndarray::Axis(0), 17);
     let (x, y) = (x.to_owned(), y.to_owned());
-    let sums = scatter(&SquaredEuclidean, x.view(), y.view(), |_, _, squares| {
+    let sums = scatter(&SquaredEuclidean, x.view(), y.view(), |_, squares| {
         for square in squares {
             *square = 1.0 / (1.0 + *square) - (-*square).exp();
         }

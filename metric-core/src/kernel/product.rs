@@ -12,6 +12,12 @@ pub(crate) struct Matrix<'a, T> {
     pub(crate) stride: usize,
 }
 
+impl<'a, T> Matrix<'a, T> {
+    pub(crate) fn new(data: &'a [T], stride: usize) -> Self {
+        Self { data, stride }
+    }
+}
+
 /// Terms at a time: as many rows of `B` stay in the nearest cache while the rows of `A` pass by.
 const TERMS: usize = 128;
 
@@ -203,47 +209,74 @@ pub(crate) fn add_turned_product<T: Lanes + Copy>(
     );
 }
 
-/// Adds the sums of a matrix's rows and columns to what is there.
-pub(crate) fn add_sums<T: Lanes + Copy + Default + std::ops::Add<Output = T>>(
+/// Adds the sums of a matrix's rows to what is there.
+pub(crate) fn add_row_sums<T: Lanes + Copy + Default + std::ops::Add<Output = T>>(
     isa: Isa,
     matrix: Matrix<'_, T>,
-    rows: &mut [T],
-    columns: &mut [T],
+    columns: usize,
+    sums: &mut [T],
 ) {
     T::run_on(
         isa,
-        Sums {
+        RowSums {
             matrix,
-            rows,
             columns,
+            sums,
         },
     );
 }
 
-struct Sums<'a, T> {
-    matrix: Matrix<'a, T>,
-    rows: &'a mut [T],
-    columns: &'a mut [T],
+/// Adds the sums of the columns of a matrix of so many rows to what is there.
+pub(crate) fn add_column_sums<T: Lanes + Copy>(
+    isa: Isa,
+    matrix: Matrix<'_, T>,
+    rows: usize,
+    sums: &mut [T],
+) {
+    T::run_on(isa, ColumnSums { matrix, rows, sums });
 }
 
-impl<T: Lanes + Copy + Default + std::ops::Add<Output = T>> Kernel<T> for Sums<'_, T> {
+struct RowSums<'a, T> {
+    matrix: Matrix<'a, T>,
+    columns: usize,
+    sums: &'a mut [T],
+}
+
+impl<T: Lanes + Copy + Default + std::ops::Add<Output = T>> Kernel<T> for RowSums<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let Matrix { data, stride } = self.matrix;
-        let count = self.columns.len();
-        for (row, line) in self.rows.iter_mut().zip(data.chunks(stride)) {
+        for (row, line) in self.sums.iter_mut().zip(data.chunks(stride)) {
             let mut sum = simd.zero();
-            let columns = self.columns.chunks_mut(S::LANES);
-            for (columns, values) in columns.zip(line[..count].chunks(S::LANES)) {
-                let values = simd.load_part(values);
-                sum = simd.add(sum, values);
-                simd.store_part(simd.add(simd.load_part(columns), values), columns);
+            for values in line[..self.columns].chunks(S::LANES) {
+                sum = simd.add(sum, simd.load_part(values));
             }
             let mut lanes = [T::default(); 16];
             simd.store(sum, &mut lanes);
             *row = lanes.into_iter().fold(*row, |a, b| a + b);
+        }
+    }
+}
+
+struct ColumnSums<'a, T> {
+    matrix: Matrix<'a, T>,
+    rows: usize,
+    sums: &'a mut [T],
+}
+
+impl<T: Lanes + Copy> Kernel<T> for ColumnSums<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Matrix { data, stride } = self.matrix;
+        for line in data.chunks(stride).take(self.rows) {
+            for (sums, values) in self.sums.chunks_mut(S::LANES).zip(line.chunks(S::LANES)) {
+                let values = &values[..sums.len()];
+                simd.store_part(simd.add(simd.load_part(sums), simd.load_part(values)), sums);
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use std::ops::Range;
 pub(crate) use blocks::{Blocks, products};
 pub use program::{RowProgram, walk, walk_self};
 pub(crate) use program::{meet, walk_half, walk_rows};
-pub use scatter::{Scattered, scatter};
+pub use scatter::{Scattered, each_row, scatter};
 
 /// Consecutive ranges of at most `size` that cover `range`.
 pub(crate) fn chunks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
