@@ -57,7 +57,7 @@ pub use contrast::{NtXentLoss, NtXentLossConfig, SupConLoss, SupConLossConfig};
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
 pub use numerics::l2_normalize;
-pub use ops::{LogSumExp, RowLoss, Terms, row_loss};
+pub use ops::{LogSumExp, RowLoss, RowPairs, Terms, exp_in_range, row_loss};
 pub use pair::{
     AngularLoss, AngularLossConfig, CircleLoss, CircleLossConfig, ContrastiveLoss,
     ContrastiveLossConfig, GeneralizedLiftedStructureLoss, GeneralizedLiftedStructureLossConfig,

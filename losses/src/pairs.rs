@@ -3,6 +3,8 @@
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use crate::distance::EmbeddingDistance;
+use crate::ops::{Labelled, Stream, stream};
+use crate::reducer::Reducer;
 
 /// Masks of shape `[n, m]` over pairs of a row and a reference.
 pub(crate) struct PairMasks {
@@ -52,10 +54,13 @@ pub(crate) fn assert_labels(x: &Tensor<2>, labels: &Tensor<1, Int>) {
     assert_eq!(n, count, "one label a row: {n} rows, {count} labels");
 }
 
-/// Gives a loss with a method `reduce(&self, distances, masks)` its `forward` and `forward_against`: the distance it uses,
-/// and when it is zero.
+/// Gives a loss with a method `reduce(&self, distances, masks)`, its plain definition, its `forward` and `forward_against`:
+/// the distance it uses, for one that is streamed the distance and the reducer, and when it is zero.
 macro_rules! over_pairs {
     ($loss:ident, |$this:ident| $distance:expr, $zero:literal) => {
+        $crate::pairs::over_pairs!($loss, plain, |$this| $distance, $zero);
+    };
+    ($loss:ident, $way:ident, |$this:ident| $distance:expr, $zero:literal) => {
         impl $loss {
             /// The loss over the batch, each row with all others.
             ///
@@ -71,8 +76,10 @@ macro_rules! over_pairs {
                 labels: burn::tensor::Tensor<1, burn::tensor::Int>,
             ) -> burn::tensor::Tensor<1> {
                 let $this = self;
-                let (distances, masks) = $crate::pairs::pairs_within($distance, embeddings, labels);
-                self.reduce(distances, masks)
+                let batch = (embeddings, labels);
+                $crate::pairs::$way(self, $distance, batch, None, |distances, masks| {
+                    self.reduce(distances, masks)
+                })
             }
 
             /// The loss of every row of the batch with a separate reference set, of which nothing is left out;
@@ -93,19 +100,48 @@ macro_rules! over_pairs {
                 reference_labels: burn::tensor::Tensor<1, burn::tensor::Int>,
             ) -> burn::tensor::Tensor<1> {
                 let $this = self;
-                let (distances, masks) = $crate::pairs::pairs_against(
-                    $distance,
-                    embeddings,
-                    labels,
-                    reference,
-                    reference_labels,
-                );
-                self.reduce(distances, masks)
+                let batch = (embeddings, labels);
+                let reference = Some((reference, reference_labels));
+                $crate::pairs::$way(self, $distance, batch, reference, |distances, masks| {
+                    self.reduce(distances, masks)
+                })
             }
         }
     };
 }
 pub(crate) use over_pairs;
+
+/// A loss over the pairs of a batch, or of a batch and a reference set, by its definition.
+pub(crate) fn plain<L>(
+    _: &L,
+    distance: EmbeddingDistance,
+    (x, labels): Labelled,
+    reference: Option<Labelled>,
+    reduce: impl FnOnce(Tensor<2>, PairMasks) -> Tensor<1>,
+) -> Tensor<1> {
+    let (distances, masks) = match reference {
+        Some((y, of)) => pairs_against(distance, x, labels, y, of),
+        None => pairs_within(distance, x, labels),
+    };
+    reduce(distances, masks)
+}
+
+/// The same, streamed where it can be.
+pub(crate) fn streamed<L: Stream>(
+    loss: &L,
+    (distance, reducer): (EmbeddingDistance, Reducer),
+    (x, labels): Labelled,
+    reference: Option<Labelled>,
+    reduce: impl FnOnce(Tensor<2>, PairMasks) -> Tensor<1>,
+) -> Tensor<1> {
+    assert_labels(&x, &labels);
+    if let Some((y, labels)) = &reference {
+        assert_labels(y, labels);
+    }
+    let way = (distance, reducer);
+    stream(loss, way, (x.clone(), labels.clone()), reference.clone())
+        .unwrap_or_else(|| plain(loss, distance, (x, labels), reference, reduce))
+}
 
 /// All pairs of a batch: their distances, `[n, n]`, and which are alike.
 ///

@@ -49,14 +49,22 @@ impl Reducer {
 
     /// A term alone, if it counts.
     pub(crate) fn terms_of(self, term: f64) -> Terms {
+        let mut terms = Terms::default();
         if self.selects(term) {
-            Terms {
-                sum: term,
-                count: 1,
-            }
-        } else {
-            Terms::default()
+            terms.push(term);
         }
+        terms
+    }
+
+    /// The loss of the terms of all rows, and the share that each term has in it.
+    pub(crate) fn total(self, terms: &[Terms]) -> (f64, f64) {
+        let count: usize = terms.iter().map(|terms| terms.count).sum();
+        let share = match self {
+            Self::Sum => 1.0,
+            Self::Mean | Self::AvgNonZero | Self::Threshold { .. } => 1.0 / count.max(1) as f64,
+        };
+        let sum = terms.iter().map(|terms| terms.sum * share).sum();
+        (sum, share)
     }
 
     /// Reduces `losses` over the entries where `selected` is true.

@@ -32,27 +32,28 @@ pub fn keep_pages() {
     pages::keep_pages();
 }
 
-/// The largest of some numbers, minus infinity of none.
-pub fn largest<T: Scalar>(values: &[T]) -> T {
-    struct Largest<'a, T>(&'a [T]);
+/// The largest `scale x` of some numbers, minus infinity of none.
+pub fn largest<T: Scalar>(values: &[T], scale: T) -> T {
+    struct Largest<'a, T>(&'a [T], T);
     impl<T: Scalar> Kernel<T> for Largest<'_, T> {
         type Output = T;
 
         #[inline(always)]
         fn run<S: Simd<T>>(self, simd: S) -> T {
             let least = T::from_f64(f64::NEG_INFINITY);
-            let mut found = simd.splat(least);
+            let (mut found, scale) = (simd.splat(least), simd.splat(self.1));
             let (whole, rest) = self.0.split_at(self.0.len() / S::LANES * S::LANES);
             for values in whole.chunks_exact(S::LANES) {
-                found = simd.max(found, simd.load(values));
+                found = simd.max(found, simd.mul(simd.load(values), scale));
             }
             let mut lanes = [least; MOST_LANES];
             simd.store(found, &mut lanes);
-            let all = lanes.iter().chain(rest);
-            all.fold(least, |a, &b| if b > a { b } else { a })
+            let rest = rest.iter().map(|&x| x * self.1);
+            let all = lanes.into_iter().chain(rest);
+            all.fold(least, |a, b| if b > a { b } else { a })
         }
     }
-    T::run(Largest(values))
+    T::run(Largest(values, scale))
 }
 
 /// Lanes of the widest vector.

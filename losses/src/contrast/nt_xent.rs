@@ -1,15 +1,13 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use metric_core::Scalar;
-use metric_core::simd::exp_in_place;
 
-use super::streamed_or_plain;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, log_sum_exp, softplus};
-use crate::ops::{LogSumExp, RowLoss, Terms};
-use crate::pairs::PairMasks;
+use crate::ops::{self, RowLoss, RowPairs, Terms, exp_in_range, sigmoid};
+use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
 /// Configuration of [`NtXentLoss`].
@@ -84,55 +82,16 @@ pub struct NtXentLoss {
     reducer: Reducer,
 }
 
+over_pairs!(
+    NtXentLoss,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
+    "zero if there is no positive pair"
+);
+
 impl NtXentLoss {
-    /// The loss over all positive pairs of the batch.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if there is no positive pair
-    ///
-    /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let way = (self.distance, self.reducer);
-        streamed_or_plain(
-            way,
-            &ByRows(self),
-            (embeddings, labels),
-            None,
-            |distances, masks| self.plain(distances, masks),
-        )
-    }
-
-    /// The loss over all positive pairs of a row of the batch and a row of a separate reference set, against the set's
-    /// rows of other labels; gradients flow to both.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`, `reference_labels`: `[m]`
-    /// - output: `[1]`
-    ///
-    /// # Panics
-    /// If there is not one label a row, or `dim` differs.
-    pub fn forward_against(
-        &self,
-        embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
-        reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
-    ) -> Tensor<1> {
-        let reference = Some((reference, reference_labels));
-        let way = (self.distance, self.reducer);
-        streamed_or_plain(
-            way,
-            &ByRows(self),
-            (embeddings, labels),
-            reference,
-            |distances, masks| self.plain(distances, masks),
-        )
-    }
-
     /// The definition, by the matrix of all pairs.
-    fn plain(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+    fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let logits = divide(-distances, self.temperature);
         let alone = masks.negative.clone().any_dim(1).bool_not();
         let negatives = log_sum_exp(logits.clone(), masks.negative);
@@ -142,86 +101,24 @@ impl NtXentLoss {
     }
 }
 
-/// What a row has seen: the logarithm over its negatives; then, of its positives, the terms and the sum of their slopes.
-#[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    negatives: LogSumExp,
-    terms: Terms,
-    slope: f64,
-}
-
-impl NtXentLoss {
-    /// `log Σ exp − s/T`, for a positive of similarity `s`.
-    fn gap<T: Scalar>(&self, seen: &Seen, similarity: T) -> f64 {
-        seen.negatives.value() - similarity.to_f64() / self.temperature
-    }
-
-    /// Whether a term counts.
-    fn selects(&self, gap: f64) -> bool {
-        self.reducer.selects(softplus_of(gap))
-    }
-}
-
-/// `log(1 + eˣ)`; 0 for minus infinity.
-fn softplus_of(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-/// `1 / (1 + e⁻ˣ)`
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-/// The loss row by row.
-struct ByRows<'a>(&'a NtXentLoss);
-
-impl<T: Scalar> RowLoss<T> for ByRows<'_> {
-    type Seen = Seen;
-
-    fn passes(&self) -> usize {
-        2
-    }
-
-    fn start(&self) -> Seen {
-        Seen::default()
-    }
-
-    fn see(&self, pass: usize, seen: &mut Seen, similarities: &[T], positives: &[usize]) {
-        if pass == 0 {
-            let but = (similarities, positives);
-            seen.negatives.add_but(but, 1.0 / self.0.temperature);
-            return;
-        }
-        for &p in positives {
-            let gap = self.0.gap(seen, similarities[p]);
-            if self.0.selects(gap) {
-                seen.terms.sum += softplus_of(gap);
-                seen.terms.count += 1;
-                seen.slope += sigmoid(gap);
-            }
-        }
-    }
-
-    fn terms(&self, seen: &Seen) -> Terms {
-        seen.terms
-    }
-
-    fn slopes(&self, seen: &Seen, similarities: &mut [T], positives: &[usize]) {
-        let scale = 1.0 / self.0.temperature;
-        let slope = |s: T| {
-            let gap = self.0.gap(seen, s);
-            let slope = if self.0.selects(gap) {
-                sigmoid(gap)
-            } else {
-                0.0
-            };
-            T::from_f64(-slope * scale)
+impl RowLoss for NtXentLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        let scale = 1.0 / self.temperature;
+        let to_positives = pairs.take_positives();
+        let negatives = exp_in_range(pairs.distances, -scale);
+        let mut terms = Terms::default();
+        let mut slope = 0.0;
+        let mut slope_of = |distance: T| {
+            let gap = negatives.value() + distance.to_f64() * scale;
+            let term = self.reducer.terms_of(ops::softplus(gap));
+            terms += term;
+            let steepness = sigmoid(gap) * term.count as f64;
+            slope += steepness;
+            T::from_f64(steepness * scale)
         };
-        let of_positives: Vec<T> = positives.iter().map(|&p| slope(similarities[p])).collect();
-        let shift = seen.negatives.value() - (seen.slope * scale).ln();
-        exp_in_place(similarities, T::from_f64(scale), T::from_f64(shift));
-        for (&p, slope) in positives.iter().zip(of_positives) {
-            similarities[p] = slope;
-        }
+        let slopes: Vec<T> = to_positives.into_iter().map(&mut slope_of).collect();
+        negatives.share_out(pairs.distances, -slope * scale);
+        pairs.put_positives(slopes);
+        terms
     }
 }

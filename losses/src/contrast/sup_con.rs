@@ -1,15 +1,13 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use metric_core::Scalar;
-use metric_core::simd::exp_in_place;
 
-use super::streamed_or_plain;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, log_sum_exp};
-use crate::ops::{LogSumExp, RowLoss, Terms};
-use crate::pairs::PairMasks;
+use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range};
+use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
 /// Configuration of [`SupConLoss`].
@@ -84,55 +82,16 @@ pub struct SupConLoss {
     reducer: Reducer,
 }
 
+over_pairs!(
+    SupConLoss,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
+    "zero if there is no positive pair"
+);
+
 impl SupConLoss {
-    /// The loss over all pairs of the batch.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if there is no positive pair
-    ///
-    /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let way = (self.distance, self.reducer);
-        streamed_or_plain(
-            way,
-            &ByRows(self),
-            (embeddings, labels),
-            None,
-            |distances, masks| self.plain(distances, masks),
-        )
-    }
-
-    /// The loss of every row of the batch against a separate reference set, of which nothing is left out; gradients flow to
-    /// both.
-    ///
-    /// # Shapes
-    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`, `reference_labels`: `[m]`
-    /// - output: `[1]`
-    ///
-    /// # Panics
-    /// If there is not one label a row, or `dim` differs.
-    pub fn forward_against(
-        &self,
-        embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
-        reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
-    ) -> Tensor<1> {
-        let reference = Some((reference, reference_labels));
-        let way = (self.distance, self.reducer);
-        streamed_or_plain(
-            way,
-            &ByRows(self),
-            (embeddings, labels),
-            reference,
-            |distances, masks| self.plain(distances, masks),
-        )
-    }
-
     /// The definition, by the matrix of all pairs.
-    fn plain(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+    fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let logits = divide(-distances, self.temperature);
         let all = masks.positive.clone().bool_or(masks.negative);
         let log_sum = log_sum_exp(logits.clone(), all);
@@ -145,48 +104,20 @@ impl SupConLoss {
     }
 }
 
-/// What a row has seen: the logarithm over all pairs, and the sum over its positives.
-#[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    all: LogSumExp,
-    positives: Terms,
-}
-
-/// The loss row by row.
-struct ByRows<'a>(&'a SupConLoss);
-
-impl<T: Scalar> RowLoss<T> for ByRows<'_> {
-    type Seen = Seen;
-
-    fn start(&self) -> Seen {
-        Seen::default()
-    }
-
-    fn see(&self, _pass: usize, seen: &mut Seen, similarities: &[T], positives: &[usize]) {
-        for &p in positives {
-            seen.positives.sum += similarities[p].to_f64();
-            seen.positives.count += 1;
-        }
-        seen.all.add(similarities, 1.0 / self.0.temperature);
-    }
-
-    fn terms(&self, seen: &Seen) -> Terms {
-        let Terms { sum, count } = seen.positives;
-        if count == 0 {
+impl RowLoss for SupConLoss {
+    fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
+        if pairs.positives.is_empty() {
             return Terms::default();
         }
-        let term = seen.all.value() - sum / (count as f64 * self.0.temperature);
-        self.0.reducer.terms_of(term)
-    }
-
-    fn slopes(&self, seen: &Seen, similarities: &mut [T], positives: &[usize]) {
-        let scale = 1.0 / self.0.temperature;
-        // scale · softmax
-        let shift = seen.all.value() - scale.ln();
-        exp_in_place(similarities, T::from_f64(scale), T::from_f64(shift));
-        let each = T::from_f64(scale / seen.positives.count as f64);
-        for &p in positives {
-            similarities[p] = similarities[p] - each;
+        let scale = 1.0 / self.temperature;
+        let share = 1.0 / pairs.positives.len() as f64;
+        let to_positives = pairs.positives.iter().map(|&p| pairs.distances[p].to_f64());
+        let mean = to_positives.map(|distance| distance * share).sum::<f64>();
+        let all = exp_in_range(pairs.distances, -scale);
+        all.share_out(pairs.distances, -scale);
+        for &p in &pairs.positives {
+            pairs.distances[p] = pairs.distances[p] + T::from_f64(scale * share);
         }
+        self.reducer.terms_of(all.value() + mean * scale)
     }
 }

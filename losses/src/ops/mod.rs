@@ -1,10 +1,14 @@
 //! Losses over all pairs whose matrix is never held: values and exact gradients in memory that is linear in the batch.
 
 mod attach;
-mod log_sum_exp;
+mod pair_lists;
 mod row_loss;
+mod rows;
+mod soft_max;
 
 pub(crate) use attach::attach;
-pub use log_sum_exp::LogSumExp;
-pub(crate) use row_loss::stream;
-pub use row_loss::{RowLoss, Terms, row_loss};
+pub use row_loss::{RowLoss, row_loss};
+pub(crate) use rows::{Labelled, Rows, Stream, Streamed, stream};
+pub use rows::{RowPairs, Terms};
+pub use soft_max::{LogSumExp, exp_in_range};
+pub(crate) use soft_max::{sigmoid, softplus};

@@ -1,0 +1,56 @@
+use metric_core::Scalar;
+use metric_core::simd::{exp_in_place, largest};
+
+/// `log Σ eˣ` as the largest of the numbers and `Σ exp(x − largest)`, so that it neither overflows nor loses all terms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogSumExp {
+    /// The largest number; minus infinity if there is none.
+    pub largest: f64,
+    /// `Σ exp(x − largest)`
+    pub sum: f64,
+}
+
+impl LogSumExp {
+    /// `log Σ eˣ`; minus infinity of nothing.
+    pub fn value(&self) -> f64 {
+        self.largest + self.sum.ln()
+    }
+
+    /// Makes of numbers from [`exp_in_range`] their shares of `whole`.
+    pub fn share_out<T: Scalar>(&self, values: &mut [T], whole: f64) {
+        if self.sum > 0.0 {
+            let factor = T::from_f64(whole / self.sum);
+            values.iter_mut().for_each(|value| *value = *value * factor);
+        }
+    }
+}
+
+/// Puts `exp(scale x − largest)` in the place of every `x`, for `largest` the largest `scale x`; 0 in that of an `x` with
+/// `scale x` minus infinity. Their shares `exp(scale x) / Σ exp(scale x)` are these over the sum.
+pub fn exp_in_range<T: Scalar>(values: &mut [T], scale: f64) -> LogSumExp {
+    // So few at a time that their sum keeps its digits in single precision.
+    const SOME: usize = 512;
+    let largest = largest(values, T::from_f64(scale)).to_f64();
+    if largest == f64::NEG_INFINITY {
+        values.fill(T::ZERO);
+        let sum = 0.0;
+        return LogSumExp { largest, sum };
+    }
+    let (scale, shift) = (T::from_f64(scale), T::from_f64(largest));
+    let some = values.chunks_mut(SOME);
+    let sum = some.map(|some| exp_in_place(some, scale, shift).to_f64());
+    LogSumExp {
+        largest,
+        sum: sum.sum(),
+    }
+}
+
+/// `log(1 + eˣ)`; 0 for minus infinity.
+pub(crate) fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// `1 / (1 + e⁻ˣ)`
+pub(crate) fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
