@@ -12,6 +12,13 @@ const DIRECT_LIMIT: usize = 1 << 22;
 /// A similarity `s` enters as the distance that orders pairs the same way (`1 − s` or `−s`), so a
 /// margin always means a gap in distance. What another library writes as margins on cosine
 /// similarity, `s_pos ≥ m₁` and `s_neg ≤ m₂`, is here `d_pos ≤ 1 − m₁` and `d_neg ≥ 1 − m₂`.
+///
+/// # Streaming
+///
+/// A loss over all pairs that says so is computed a row of distances at a time, with exact gradients in memory that is
+/// linear in the batch, for [`Euclidean`](Self::Euclidean), [`SquaredEuclidean`](Self::SquaredEuclidean),
+/// [`Cosine`](Self::Cosine) and [`InnerProduct`](Self::InnerProduct) on the CPU backend in `f32` and `f64`. Elsewhere, and
+/// where the result would not be finite, the matrix of [`matrix`](Self::matrix) is made.
 #[derive(Config, Debug, Copy, PartialEq)]
 pub enum EmbeddingDistance {
     /// `‖x − y‖₂`.
@@ -85,18 +92,6 @@ impl EmbeddingDistance {
                     self.power_sums(differences).squeeze_dim(2)
                 };
                 self.rescale(sums, scale)
-            }
-        }
-    }
-
-    /// Rows whose inner products are this distance's negative, but for a constant that all pairs have in common; `None` if
-    /// there are none.
-    pub(crate) fn rows_of_products(self, x: &Tensor<2>) -> Option<Tensor<2>> {
-        match self {
-            Self::Cosine => Some(l2_normalize(x.clone())),
-            Self::InnerProduct => Some(x.clone()),
-            Self::Euclidean | Self::SquaredEuclidean | Self::Lp { .. } | Self::SignalToNoise => {
-                None
             }
         }
     }

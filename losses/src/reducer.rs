@@ -40,10 +40,29 @@ impl Reducer {
 
     /// Whether a term counts, NaN included.
     pub(crate) fn selects(self, term: f64) -> bool {
+        let [low, high] = self.bounds();
+        (low < term && term < high) || term.is_nan()
+    }
+
+    /// Whether every term counts.
+    pub(crate) fn selects_all(self) -> bool {
+        matches!(self, Self::Mean | Self::Sum)
+    }
+
+    /// Terms that count are strictly between these.
+    pub(crate) fn bounds(self) -> [f64; 2] {
         match self {
-            Self::Mean | Self::Sum => true,
-            Self::AvgNonZero => term > 0.0 || term.is_nan(),
-            Self::Threshold { low, high } => (low < term && term < high) || term.is_nan(),
+            Self::Mean | Self::Sum => [f64::NEG_INFINITY, f64::INFINITY],
+            Self::AvgNonZero => [0.0, f64::INFINITY],
+            Self::Threshold { low, high } => [low, high],
+        }
+    }
+
+    /// The share of each of so many terms in the loss.
+    pub(crate) fn share(self, count: usize) -> f64 {
+        match self {
+            Self::Sum => 1.0,
+            Self::Mean | Self::AvgNonZero | Self::Threshold { .. } => 1.0 / count.max(1) as f64,
         }
     }
 
@@ -59,10 +78,7 @@ impl Reducer {
     /// The loss of the terms of all rows, and the share that each term has in it.
     pub(crate) fn total(self, terms: &[Terms]) -> (f64, f64) {
         let count: usize = terms.iter().map(|terms| terms.count).sum();
-        let share = match self {
-            Self::Sum => 1.0,
-            Self::Mean | Self::AvgNonZero | Self::Threshold { .. } => 1.0 / count.max(1) as f64,
-        };
+        let share = self.share(count);
         let sum = terms.iter().map(|terms| terms.sum * share).sum();
         (sum, share)
     }

@@ -5,10 +5,12 @@ mod pair_lists;
 mod row_loss;
 mod rows;
 mod soft_max;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use attach::attach;
 pub use row_loss::{RowLoss, row_loss};
 pub(crate) use rows::{Labelled, Rows, Stream, Streamed, stream};
 pub use rows::{RowPairs, Terms};
 pub use soft_max::{LogSumExp, exp_in_range};
-pub(crate) use soft_max::{sigmoid, softplus};
+pub(crate) use soft_max::{log_one_plus, sigmoid, softplus, sum_of};

@@ -40,6 +40,16 @@ impl PairLists {
         }
     }
 
+    /// How many positive and negative pairs there are.
+    pub(crate) fn counts(&self) -> [usize; 2] {
+        let mut same = 0;
+        for list in self.of_row.iter().flatten() {
+            same += self.lists[*list].len();
+        }
+        let itself = if self.within { self.columns } else { 0 };
+        [same - itself, self.of_row.len() * self.columns - same]
+    }
+
     /// A row's distances as its pairs.
     pub(crate) fn show<'a, T: Scalar>(
         &self,

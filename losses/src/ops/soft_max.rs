@@ -45,6 +45,18 @@ pub fn exp_in_range<T: Scalar>(values: &mut [T], scale: f64) -> LogSumExp {
     }
 }
 
+/// `log(1 + Σ e^(scale x + shift))`, and in the place of every `x` its derivative times `weight`.
+pub(crate) fn log_one_plus<T: Scalar>(
+    values: &mut [T],
+    (scale, shift): (f64, f64),
+    weight: f64,
+) -> f64 {
+    let sum = exp_in_range(values, scale);
+    let log = sum.value() + shift;
+    sum.share_out(values, weight * scale * sigmoid(log));
+    softplus(log)
+}
+
 /// `log(1 + eˣ)`; 0 for minus infinity.
 pub(crate) fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
@@ -53,4 +65,24 @@ pub(crate) fn softplus(x: f64) -> f64 {
 /// `1 / (1 + e⁻ˣ)`
 pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
+}
+
+/// `Σ of(x)`, in lanes and so few at a time that the sum keeps its digits in single precision.
+pub(crate) fn sum_of<T: Scalar>(values: &mut [T], of: impl Fn(&mut T) -> T) -> f64 {
+    const LANES: usize = 16;
+    let mut sum = 0.0;
+    for some in values.chunks_mut(512) {
+        let mut lanes = [T::ZERO; LANES];
+        let mut each = some.chunks_exact_mut(LANES);
+        for values in &mut each {
+            for (lane, value) in lanes.iter_mut().zip(values) {
+                *lane = *lane + of(value);
+            }
+        }
+        for (lane, value) in lanes.iter_mut().zip(each.into_remainder()) {
+            *lane = *lane + of(value);
+        }
+        sum += lanes.iter().map(|lane| lane.to_f64()).sum::<f64>();
+    }
+    sum
 }

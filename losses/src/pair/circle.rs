@@ -1,10 +1,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{log_sum_exp, softplus};
+use crate::ops::{self, RowLoss, RowPairs, Terms, exp_in_range, sigmoid};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -82,7 +84,8 @@ pub struct CircleLoss {
 
 over_pairs!(
     CircleLoss,
-    |_loss| EmbeddingDistance::Cosine,
+    streamed,
+    |loss| (EmbeddingDistance::Cosine, loss.reducer),
     "zero if no row has a positive and a negative"
 );
 
@@ -99,5 +102,47 @@ impl CircleLoss {
         let losses =
             softplus(log_sum_exp(positive, masks.positive) + log_sum_exp(negative, masks.negative));
         self.reducer.reduce(losses, selected)
+    }
+}
+
+impl RowLoss for CircleLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        if pairs.positives.is_empty() || pairs.negatives == 0 {
+            return Terms::default();
+        }
+        let to_positives = pairs.take_positives();
+        let number = T::from_f64;
+        let (m, gamma, zero) = (number(self.margin), number(self.gamma), T::ZERO);
+        let most = |x: T| if x > zero { x } else { zero };
+        let pull = |d: T| gamma * most(d + m);
+        let push = |d: T| zero - gamma * most(T::ONE + m - d);
+        let absent = number(f64::NEG_INFINITY);
+        let push_logit = |d: T| {
+            let finite = d < number(f64::INFINITY);
+            if finite {
+                push(d) * (d + m - T::ONE)
+            } else {
+                absent
+            }
+        };
+        let mut pulled: Vec<T> = to_positives.iter().map(|&d| pull(d) * (d - m)).collect();
+        let mut pushed: Vec<T> = pairs.distances.iter().map(|&d| push_logit(d)).collect();
+        let (positive, negative) = (
+            exp_in_range(&mut pulled, 1.0),
+            exp_in_range(&mut pushed, 1.0),
+        );
+        let gap = positive.value() + negative.value();
+        let steepness = sigmoid(gap);
+        positive.share_out(&mut pulled, steepness);
+        negative.share_out(&mut pushed, steepness);
+        for (d, share) in pairs.distances.iter_mut().zip(pushed) {
+            *d = push(*d) * share;
+        }
+        let pulls = pulled
+            .iter()
+            .zip(to_positives)
+            .map(|(&share, d)| pull(d) * share);
+        pairs.put_positives(pulls);
+        self.reducer.terms_of(ops::softplus(gap))
     }
 }

@@ -1,9 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::ops::{RowPairs, Rows, Stream, Streamed, Terms, sum_of};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -68,7 +70,8 @@ impl ContrastiveLossConfig {
 /// with `m₊ = 0`), a positive margin may be given, and positive and negative pairs are reduced
 /// apart, so that the many negatives do not drown the few positives.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else as
+/// [`EmbeddingDistance::matrix`].
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -94,7 +97,8 @@ pub struct ContrastiveLoss {
 
 over_pairs!(
     ContrastiveLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if there is no pair"
 );
 
@@ -112,6 +116,77 @@ impl ContrastiveLoss {
             hinge.square() * 0.5
         } else {
             hinge
+        }
+    }
+}
+
+impl Stream for ContrastiveLoss {
+    /// Positives and negatives are reduced apart: where their numbers depend on the terms they are counted first.
+    fn stream<T: Scalar>(&self, rows: &Rows<T>, _: Reducer) -> Option<Streamed<T>> {
+        let shares = if self.reducer.selects_all() {
+            rows.counts().map(|count| self.reducer.share(count))
+        } else {
+            let terms = rows.each(|pairs| self.row(pairs, [1.0; 2]))?;
+            [0, 1].map(|part| {
+                let counts = terms.iter().map(|terms| terms[part].count);
+                self.reducer.share(counts.sum())
+            })
+        };
+        rows.loss(Reducer::Sum, |pairs| {
+            let [positive, negative] = self.row(pairs, shares);
+            Terms {
+                sum: positive.sum * shares[0] + negative.sum * shares[1],
+                count: positive.count + negative.count,
+            }
+        })
+    }
+}
+
+impl ContrastiveLoss {
+    /// The terms of a row's positives and of its negatives, whose slopes are weighed by their shares.
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>, shares: [f64; 2]) -> [Terms; 2] {
+        let absent = pairs.distances.len() - pairs.negatives;
+        let mut to_positives = pairs.take_positives();
+        let positive = self.part(&mut to_positives, (1.0, self.pos_margin), shares[0]);
+        let mut negative = self.part(pairs.distances, (-1.0, self.neg_margin), shares[1]);
+        if self.reducer.selects(0.0) {
+            negative.count -= absent;
+        }
+        pairs.put_positives(to_positives);
+        [positive, negative]
+    }
+
+    /// The terms of `sign (d − margin)`, and their slopes times `share` in the place of the distances.
+    fn part<T: Scalar>(
+        &self,
+        distances: &mut [T],
+        (sign, margin): (f64, f64),
+        share: f64,
+    ) -> Terms {
+        let [sign, margin, share, half] = [sign, margin, share, 0.5].map(T::from_f64);
+        let [low, high] = self.reducer.bounds().map(T::from_f64);
+        let term = |d: T| {
+            let gap = sign * (d - margin);
+            let hinge = if gap > T::ZERO { gap } else { T::ZERO };
+            let slope = if gap > T::ZERO { sign } else { T::ZERO };
+            if self.squared {
+                (half * hinge * hinge, sign * hinge)
+            } else {
+                (hinge, slope)
+            }
+        };
+        let counts = |value: T| low < value && value < high;
+        let one_if = |yes: bool| if yes { T::ONE } else { T::ZERO };
+        let count = sum_of(distances, |d| one_if(counts(term(*d).0)));
+        let sum = sum_of(distances, |d| {
+            let (value, slope) = term(*d);
+            let kept = counts(value);
+            *d = if kept { slope * share } else { T::ZERO };
+            if kept { value } else { T::ZERO }
+        });
+        Terms {
+            sum,
+            count: count as usize,
         }
     }
 }

@@ -1,10 +1,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{everywhere, log_sum_exp};
+use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -62,7 +64,8 @@ impl GeneralizedLiftedStructureLossConfig {
 /// Deviates from the paper by `m₊`, and by batches that need not hold as many rows of every class: a
 /// side without an entry is 0, and every row counts.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else as
+/// [`EmbeddingDistance::matrix`].
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -87,7 +90,8 @@ pub struct GeneralizedLiftedStructureLoss {
 
 over_pairs!(
     GeneralizedLiftedStructureLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if there is no pair"
 );
 
@@ -98,5 +102,20 @@ impl GeneralizedLiftedStructureLoss {
         let losses = (pulled + pushed).clamp_min(0.0);
         let all = everywhere(&losses);
         self.reducer.reduce(losses, all)
+    }
+}
+
+impl RowLoss for GeneralizedLiftedStructureLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        let mut to_positives = pairs.take_positives();
+        let pulled = exp_in_range(&mut to_positives, 1.0);
+        let pushed = exp_in_range(pairs.distances, -1.0);
+        let some = |sum: f64| if sum > f64::NEG_INFINITY { sum } else { 0.0 };
+        let gap = some(pulled.value() - self.pos_margin) + some(pushed.value() + self.neg_margin);
+        let steepness = f64::from(gap > 0.0);
+        pulled.share_out(&mut to_positives, steepness);
+        pushed.share_out(pairs.distances, -steepness);
+        pairs.put_positives(to_positives);
+        self.reducer.terms_of(gap.max(0.0))
     }
 }

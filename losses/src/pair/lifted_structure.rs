@@ -1,10 +1,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::log_sum_exp;
+use crate::ops::{RowPairs, Rows, Stream, Streamed, Terms, exp_in_range};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -63,7 +65,8 @@ impl LiftedStructureLossConfig {
 /// A pair without any negative costs 0 and counts. Deviates from the paper only by `m₊`. Against a
 /// reference set the negatives of the reference `j` are the rows of the batch.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else as
+/// [`EmbeddingDistance::matrix`].
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -88,7 +91,8 @@ pub struct LiftedStructureLoss {
 
 over_pairs!(
     LiftedStructureLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if there is no positive pair"
 );
 
@@ -114,5 +118,46 @@ impl LiftedStructureLoss {
         let losses = gaps.square() * 0.5;
         self.reducer
             .reduce(losses.mask_fill(either.bool_not(), 0.0), masks.positive)
+    }
+}
+
+impl Stream for LiftedStructureLoss {
+    fn stream<T: Scalar>(&self, rows: &Rows<T>, reducer: Reducer) -> Option<Streamed<T>> {
+        if rows.is_against() {
+            return None;
+        }
+        let pushed = rows.each(|mut pairs| {
+            pairs.take_positives();
+            exp_in_range(pairs.distances, -1.0).value() + self.neg_margin
+        })?;
+        rows.loss(reducer, |pairs| self.row(pairs, &pushed))
+    }
+}
+
+impl LiftedStructureLoss {
+    /// The terms of a row, by the logarithms of what pushes each row.
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>, pushed: &[f64]) -> Terms {
+        let to_positives = pairs.take_positives();
+        let own = pushed[pairs.row];
+        let (mut terms, mut slope) = (Terms::default(), 0.0);
+        let mut pull_of = |(&p, d): (&usize, T)| {
+            let both = own.max(pushed[p]) + (-(own - pushed[p]).abs()).exp().ln_1p();
+            let gap = if both > f64::NEG_INFINITY {
+                (both + d.to_f64() - self.pos_margin).max(0.0)
+            } else {
+                0.0
+            };
+            let term = self.reducer.terms_of(0.5 * gap * gap);
+            terms += term;
+            let pull = gap * term.count as f64;
+            // The same pair seen from its other end moves this row's logarithm as much.
+            slope += 2.0 * pull * if pull > 0.0 { (own - both).exp() } else { 0.0 };
+            T::from_f64(pull)
+        };
+        let each = pairs.positives.iter().zip(to_positives);
+        let pulls: Vec<T> = each.map(&mut pull_of).collect();
+        exp_in_range(pairs.distances, -1.0).share_out(pairs.distances, -slope);
+        pairs.put_positives(pulls);
+        terms
     }
 }

@@ -1,10 +1,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{everywhere, log_one_plus_sum_exp};
+use crate::ops::{RowLoss, RowPairs, Terms, log_one_plus};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -68,7 +70,8 @@ impl MultiSimilarityLossConfig {
 /// Deviates from the paper: every pair counts, where the paper first mines (eq. 11 and 12); any
 /// distance may stand in the place of `1 − cosine`. An empty side is 0, and every row counts.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else as
+/// [`EmbeddingDistance::matrix`].
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -94,7 +97,8 @@ pub struct MultiSimilarityLoss {
 
 over_pairs!(
     MultiSimilarityLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if there is no pair"
 );
 
@@ -106,5 +110,20 @@ impl MultiSimilarityLoss {
         let losses = positive / self.alpha + negative / self.beta;
         let all = everywhere(&losses);
         self.reducer.reduce(losses, all)
+    }
+}
+
+impl RowLoss for MultiSimilarityLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        let Self {
+            alpha, beta, base, ..
+        } = *self;
+        let mut to_positives = pairs.take_positives();
+        let pull = (alpha, -alpha * base);
+        let push = (-beta, beta * base);
+        let positive = log_one_plus(&mut to_positives, pull, 1.0 / alpha) / alpha;
+        let negative = log_one_plus(pairs.distances, push, 1.0 / beta) / beta;
+        pairs.put_positives(to_positives);
+        self.reducer.terms_of(positive + negative)
     }
 }

@@ -1,10 +1,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::negative_log_share;
+use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -56,7 +58,8 @@ impl NcaLossConfig {
 /// ```
 /// Rows without a positive drop out. Deviates from the paper only by the scale `σ`.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else as
+/// [`EmbeddingDistance::matrix`].
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -80,7 +83,8 @@ pub struct NcaLoss {
 
 over_pairs!(
     NcaLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if no row has a positive"
 );
 
@@ -89,5 +93,22 @@ impl NcaLoss {
         let selected = masks.positive.clone().any_dim(1);
         let losses = negative_log_share(-distances * self.scale, masks.positive, masks.negative);
         self.reducer.reduce(losses, selected)
+    }
+}
+
+impl RowLoss for NcaLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        if pairs.positives.is_empty() {
+            return Terms::default();
+        }
+        let mut to_positives = pairs.take_positives();
+        let own = exp_in_range(&mut to_positives, -self.scale);
+        let others = exp_in_range(pairs.distances, -self.scale);
+        let gap = others.value() - own.value();
+        let slope = self.scale * sigmoid(gap);
+        own.share_out(&mut to_positives, slope);
+        others.share_out(pairs.distances, -slope);
+        pairs.put_positives(to_positives);
+        self.reducer.terms_of(softplus(gap))
     }
 }

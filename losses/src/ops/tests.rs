@@ -1,0 +1,208 @@
+//! Streamed losses against their plain definitions.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and some numbers are exact"
+)]
+
+use std::cell::Cell;
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::*;
+
+thread_local! {
+    static DEFINITIONS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread wants no loss streamed.
+pub(super) fn wants_definitions() -> bool {
+    DEFINITIONS.get()
+}
+
+type Batch = (Tensor<2>, Tensor<1, Int>);
+type Forward = Box<dyn Fn(Batch, Option<Batch>) -> Tensor<1> + Sync>;
+
+const REDUCERS: [Reducer; 4] = [
+    Reducer::Mean,
+    Reducer::Sum,
+    Reducer::AvgNonZero,
+    Reducer::Threshold {
+        low: 0.1,
+        high: 1.5,
+    },
+];
+
+const DISTANCES: [EmbeddingDistance; 4] = [
+    EmbeddingDistance::Cosine,
+    EmbeddingDistance::InnerProduct,
+    EmbeddingDistance::Euclidean,
+    EmbeddingDistance::SquaredEuclidean,
+];
+
+/// Every streamed loss with every distance and reducer it takes.
+fn losses() -> Vec<(String, Forward)> {
+    let mut all: Vec<(String, Forward)> = Vec::new();
+    macro_rules! add {
+        ($loss:expr, $($what:tt)*) => {{
+            let loss = $loss.init(&Device::flex());
+            let forward = move |(x, labels): Batch, reference: Option<Batch>| match reference {
+                Some((y, of)) => loss.forward_against(x, labels, y, of),
+                None => loss.forward(x, labels),
+            };
+            all.push((format!($($what)*), Box::new(forward)));
+        }};
+    }
+    for reducer in REDUCERS {
+        add!(
+            CircleLossConfig::new()
+                .with_gamma(8.0)
+                .with_reducer(reducer),
+            "circle, {reducer:?}"
+        );
+        for distance in DISTANCES {
+            macro_rules! by_distance {
+                ($config:expr) => {
+                    add!(
+                        $config.with_distance(distance).with_reducer(reducer),
+                        "{}, {distance:?}, {reducer:?}",
+                        stringify!($config)
+                    )
+                };
+            }
+            by_distance!(ContrastiveLossConfig::new());
+            by_distance!(
+                ContrastiveLossConfig::new()
+                    .with_squared(true)
+                    .with_pos_margin(0.3)
+            );
+            by_distance!(GeneralizedLiftedStructureLossConfig::new());
+            by_distance!(LiftedStructureLossConfig::new());
+            by_distance!(
+                MultiSimilarityLossConfig::new()
+                    .with_base(0.5)
+                    .with_beta(10.0)
+            );
+            by_distance!(NcaLossConfig::new());
+            by_distance!(NtXentLossConfig::new().with_temperature(0.5));
+            by_distance!(SupConLossConfig::new().with_temperature(0.5));
+        }
+    }
+    all
+}
+
+/// What a loss is asked with: rows, labels, and how many of the rows are a reference set.
+struct Case {
+    name: &'static str,
+    rows: Vec<f64>,
+    labels: Vec<i64>,
+    dim: usize,
+    references: usize,
+}
+
+fn cases() -> Vec<Case> {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut rows = |n: usize, dim: usize, spread: f64| -> Vec<f64> {
+        let centre: Vec<f64> = (0..dim).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let near =
+            |i: usize| centre[i % dim] * (1.0 - spread) + spread * rng.random_range(-1.0..1.0);
+        (0..n * dim).map(near).collect()
+    };
+    let classes = |n: i64, count: i64| (0..n).map(|i| i * i % 37 % count).collect();
+    let case = |name, rows: Vec<f64>, labels: Vec<i64>, references| Case {
+        name,
+        dim: rows.len() / labels.len(),
+        rows,
+        labels,
+        references,
+    };
+    let few = rows(3, 4, 1.0);
+    vec![
+        case("random", rows(130, 9, 1.0), classes(130, 11), 0),
+        case("tight", rows(60, 5, 1e-3), classes(60, 4), 0),
+        case("coincident", few.repeat(16), classes(48, 5), 0),
+        case(
+            "imbalanced",
+            rows(100, 3, 1.0),
+            (0..100).map(|i| i64::from(i > 92)).collect(),
+            0,
+        ),
+        case("one class", rows(20, 3, 1.0), vec![4; 20], 0),
+        case("all distinct", rows(20, 3, 1.0), (0..20).collect(), 0),
+        case("a reference set", rows(150, 7, 1.0), classes(150, 9), 80),
+        case(
+            "a reference set of other classes",
+            rows(30, 3, 1.0),
+            (0..30).collect(),
+            12,
+        ),
+    ]
+}
+
+/// The value, and the gradient of all rows.
+fn run(forward: &Forward, case: &Case, dtype: DType) -> (f64, Vec<f64>) {
+    let device = Device::flex().autodiff();
+    let n = case.labels.len();
+    let x = TensorData::new(case.rows.clone(), [n, case.dim]);
+    let x = Tensor::<2>::from_data(x, (&device, dtype)).require_grad();
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(case.labels.clone(), [n]), &device);
+    let batch = n - case.references;
+    let part = |from: usize, count: usize| {
+        let rows = x.clone().narrow(0, from, count);
+        (rows, labels.clone().narrow(0, from, count))
+    };
+    let reference = (case.references > 0).then(|| part(batch, case.references));
+    let loss = forward(part(0, batch), reference);
+    let gradients = loss.backward();
+    let numbers = |data: TensorData| data.convert::<f64>().try_to_vec::<f64>().unwrap();
+    let gradient = x.grad(&gradients).unwrap();
+    (numbers(loss.into_data())[0], numbers(gradient.into_data()))
+}
+
+fn by_definition(forward: &Forward, case: &Case, dtype: DType) -> (f64, Vec<f64>) {
+    DEFINITIONS.set(true);
+    let found = run(forward, case, dtype);
+    DEFINITIONS.set(false);
+    found
+}
+
+fn norm(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|x| x * x).sum::<f64>().sqrt()
+}
+
+#[test]
+fn streamed_losses_are_their_definitions() {
+    for case in cases() {
+        for (name, forward) in losses() {
+            let (value, gradient) = run(&forward, &case, DType::F64);
+            let (want, wanted) = by_definition(&forward, &case, DType::F64);
+            let at = format!("{name}, {}", case.name);
+            assert!(
+                (value - want).abs() <= 1e-9 * (1.0 + want.abs()),
+                "{at}: {value}, {want}"
+            );
+            let size = norm(wanted.iter().copied());
+            let off = norm(gradient.iter().zip(&wanted).map(|(a, b)| a - b));
+            // Scalars of the plain definitions are rounded to single precision on their way back.
+            assert!(
+                off <= 1e-6 * (1e-3 + size),
+                "{at}: gradient off by {off} of {size}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
+    let cases = cases();
+    for (name, forward) in losses() {
+        let runs = [1, 2, 5].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = pool.build().unwrap();
+            pool.install(|| run(&forward, &cases[0], DType::F32))
+        });
+        assert!(runs[0] == runs[1] && runs[0] == runs[2], "{name}");
+    }
+}
