@@ -86,3 +86,68 @@ pub fn exp_in_place<T: Scalar>(values: &mut [T], scale: T, shift: T) -> T {
     }
     T::run(Exp(values, scale, shift))
 }
+
+/// Puts `of(x)` in the place of every `x`. What `of` captures by value stays in registers: give these functions closures
+/// that `move`.
+pub fn map_in_place<T: Scalar>(values: &mut [T], of: impl Fn(T) -> T) {
+    struct Map<'a, T, F>(&'a mut [T], F);
+    impl<T: Scalar, F: Fn(T) -> T> Kernel<T> for Map<'_, T, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, _: S) {
+            for value in self.0 {
+                *value = self.1(*value);
+            }
+        }
+    }
+    T::run(Map(values, of));
+}
+
+/// Puts `of(x, y)` in the place of every `x`, for the `y` beside it.
+pub fn zip_in_place<T: Scalar>(values: &mut [T], others: &[T], of: impl Fn(T, T) -> T) {
+    struct Zip<'a, T, F>(&'a mut [T], &'a [T], F);
+    impl<T: Scalar, F: Fn(T, T) -> T> Kernel<T> for Zip<'_, T, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, _: S) {
+            for (value, &other) in self.0.iter_mut().zip(self.1) {
+                *value = self.2(*value, other);
+            }
+        }
+    }
+    T::run(Zip(values, others, of));
+}
+
+/// `Σ of(x)`, where `of` may change `x`: in lanes, and so few at a time that the sum keeps its digits in single precision.
+pub fn sum_of<T: Scalar>(values: &mut [T], of: impl Fn(&mut T) -> T) -> f64 {
+    const SOME: usize = 512;
+    struct Sum<'a, T, F>(&'a mut [T], F);
+    impl<T: Scalar, F: Fn(&mut T) -> T> Kernel<T> for Sum<'_, T, F> {
+        type Output = f64;
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, _: S) -> f64 {
+            let Self(values, of) = self;
+            let mut sum = 0.0;
+            for some in values.chunks_mut(SOME) {
+                let mut lanes = [T::ZERO; 2 * MOST_LANES];
+                let mut each = some.chunks_exact_mut(2 * MOST_LANES);
+                for values in &mut each {
+                    for (lane, value) in lanes.iter_mut().zip(values) {
+                        *lane = *lane + of(value);
+                    }
+                }
+                for (lane, value) in lanes.iter_mut().zip(each.into_remainder()) {
+                    *lane = *lane + of(value);
+                }
+                for lane in lanes {
+                    sum += lane.to_f64();
+                }
+            }
+            sum
+        }
+    }
+    T::run(Sum(values, of))
+}

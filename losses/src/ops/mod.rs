@@ -13,4 +13,4 @@ pub use row_loss::{RowLoss, row_loss};
 pub(crate) use rows::{Labelled, Rows, Stream, Streamed, stream};
 pub use rows::{RowPairs, Terms};
 pub use soft_max::{LogSumExp, exp_in_range};
-pub(crate) use soft_max::{log_one_plus, sigmoid, softplus, sum_of};
+pub(crate) use soft_max::{log_one_plus, sigmoid, softplus};

@@ -1,4 +1,5 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use metric_core::simd::{map_in_place, zip_in_place};
 use metric_core::{
     Distance, Euclidean, Form, InnerProduct, Scalar, Scattered, Similarity, SquaredEuclidean,
     each_row, scatter,
@@ -167,7 +168,7 @@ impl<T: Scalar> Rows<T> {
         let squared = |row, values: &mut [T]| {
             let terms = of(self.show(row, values));
             self.weigh(row, values, terms, |slopes| {
-                slopes.iter_mut().for_each(|slope| *slope = *slope + *slope);
+                map_in_place(slopes, |slope| slope + slope);
             })
         };
         let root = |row, values: &mut [T]| {
@@ -175,13 +176,10 @@ impl<T: Scalar> Rows<T> {
             let distances = pairs.distances.to_vec();
             let terms = of(pairs);
             self.weigh(row, values, terms, |slopes| {
-                for (slope, &distance) in slopes.iter_mut().zip(&distances) {
-                    *slope = if distance > T::ZERO {
-                        *slope / distance
-                    } else {
-                        T::ZERO
-                    };
-                }
+                zip_in_place(slopes, &distances, |slope, distance| {
+                    let ratio = slope / distance;
+                    if distance > T::ZERO { ratio } else { T::ZERO }
+                });
             })
         };
         let sums = match self.way {
@@ -198,7 +196,7 @@ impl<T: Scalar> Rows<T> {
     fn show<'a>(&'a self, row: usize, values: &'a mut [T]) -> RowPairs<'a, T> {
         if let Way::Less(number) = self.way {
             let number = T::from_f64(number);
-            values.iter_mut().for_each(|value| *value = number - *value);
+            map_in_place(values, move |value| number - value);
         }
         self.pairs.show(row, values)
     }

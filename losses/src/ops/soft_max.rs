@@ -1,5 +1,5 @@
 use metric_core::Scalar;
-use metric_core::simd::{exp_in_place, largest};
+use metric_core::simd::{exp_in_place, largest, map_in_place};
 
 /// `log Σ eˣ` as the largest of the numbers and `Σ exp(x − largest)`, so that it neither overflows nor loses all terms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,7 +20,7 @@ impl LogSumExp {
     pub fn share_out<T: Scalar>(&self, values: &mut [T], whole: f64) {
         if self.sum > 0.0 {
             let factor = T::from_f64(whole / self.sum);
-            values.iter_mut().for_each(|value| *value = *value * factor);
+            map_in_place(values, move |value| value * factor);
         }
     }
 }
@@ -65,24 +65,4 @@ pub(crate) fn softplus(x: f64) -> f64 {
 /// `1 / (1 + e⁻ˣ)`
 pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
-}
-
-/// `Σ of(x)`, in lanes and so few at a time that the sum keeps its digits in single precision.
-pub(crate) fn sum_of<T: Scalar>(values: &mut [T], of: impl Fn(&mut T) -> T) -> f64 {
-    const LANES: usize = 16;
-    let mut sum = 0.0;
-    for some in values.chunks_mut(512) {
-        let mut lanes = [T::ZERO; LANES];
-        let mut each = some.chunks_exact_mut(LANES);
-        for values in &mut each {
-            for (lane, value) in lanes.iter_mut().zip(values) {
-                *lane = *lane + of(value);
-            }
-        }
-        for (lane, value) in lanes.iter_mut().zip(each.into_remainder()) {
-            *lane = *lane + of(value);
-        }
-        sum += lanes.iter().map(|lane| lane.to_f64()).sum::<f64>();
-    }
-    sum
 }

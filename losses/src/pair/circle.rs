@@ -2,6 +2,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use metric_core::Scalar;
+use metric_core::simd::{map_in_place, zip_in_place};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
@@ -113,11 +114,11 @@ impl RowLoss for CircleLoss {
         let to_positives = pairs.take_positives();
         let number = T::from_f64;
         let (m, gamma, zero) = (number(self.margin), number(self.gamma), T::ZERO);
-        let most = |x: T| if x > zero { x } else { zero };
-        let pull = |d: T| gamma * most(d + m);
-        let push = |d: T| zero - gamma * most(T::ONE + m - d);
+        let most = move |x: T| if x > zero { x } else { zero };
+        let pull = move |d: T| gamma * most(d + m);
+        let push = move |d: T| zero - gamma * most(T::ONE + m - d);
         let absent = number(f64::NEG_INFINITY);
-        let push_logit = |d: T| {
+        let push_logit = move |d: T| {
             let finite = d < number(f64::INFINITY);
             if finite {
                 push(d) * (d + m - T::ONE)
@@ -126,7 +127,8 @@ impl RowLoss for CircleLoss {
             }
         };
         let mut pulled: Vec<T> = to_positives.iter().map(|&d| pull(d) * (d - m)).collect();
-        let mut pushed: Vec<T> = pairs.distances.iter().map(|&d| push_logit(d)).collect();
+        let mut pushed = pairs.distances.to_vec();
+        map_in_place(&mut pushed, push_logit);
         let (positive, negative) = (
             exp_in_range(&mut pulled, 1.0),
             exp_in_range(&mut pushed, 1.0),
@@ -135,9 +137,7 @@ impl RowLoss for CircleLoss {
         let steepness = sigmoid(gap);
         positive.share_out(&mut pulled, steepness);
         negative.share_out(&mut pushed, steepness);
-        for (d, share) in pairs.distances.iter_mut().zip(pushed) {
-            *d = push(*d) * share;
-        }
+        zip_in_place(pairs.distances, &pushed, move |d, share| push(d) * share);
         let pulls = pulled
             .iter()
             .zip(to_positives)

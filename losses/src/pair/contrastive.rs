@@ -2,10 +2,11 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use metric_core::Scalar;
+use metric_core::simd::sum_of;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::ops::{RowPairs, Rows, Stream, Streamed, Terms, sum_of};
+use crate::ops::{RowPairs, Rows, Stream, Streamed, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -164,29 +165,38 @@ impl ContrastiveLoss {
         share: f64,
     ) -> Terms {
         let [sign, margin, share, half] = [sign, margin, share, 0.5].map(T::from_f64);
-        let [low, high] = self.reducer.bounds().map(T::from_f64);
-        let term = |d: T| {
+        let hinge = move |d: T| {
             let gap = sign * (d - margin);
-            let hinge = if gap > T::ZERO { gap } else { T::ZERO };
-            let slope = if gap > T::ZERO { sign } else { T::ZERO };
-            if self.squared {
-                (half * hinge * hinge, sign * hinge)
-            } else {
-                (hinge, slope)
-            }
+            if gap > T::ZERO { gap } else { T::ZERO }
         };
-        let counts = |value: T| low < value && value < high;
-        let one_if = |yes: bool| if yes { T::ONE } else { T::ZERO };
-        let count = sum_of(distances, |d| one_if(counts(term(*d).0)));
-        let sum = sum_of(distances, |d| {
-            let (value, slope) = term(*d);
-            let kept = counts(value);
-            *d = if kept { slope * share } else { T::ZERO };
-            if kept { value } else { T::ZERO }
-        });
-        Terms {
-            sum,
-            count: count as usize,
+        let step = move |hinge: T| if hinge > T::ZERO { sign } else { T::ZERO };
+        if self.squared {
+            let term = move |d| half * hinge(d) * hinge(d);
+            self.kept(distances, share, term, move |d| sign * hinge(d))
+        } else {
+            self.kept(distances, share, hinge, move |d| step(hinge(d)))
         }
+    }
+
+    /// The sum and number of the terms that count, and their slopes times `share` in the place of the distances.
+    fn kept<T: Scalar>(
+        &self,
+        distances: &mut [T],
+        share: T,
+        term: impl Fn(T) -> T + Copy,
+        slope: impl Fn(T) -> T + Copy,
+    ) -> Terms {
+        let [low, high] = self.reducer.bounds().map(T::from_f64);
+        let kept = move |d: T, value: T| {
+            let counts = (low < term(d)) & (term(d) < high);
+            if counts { value } else { T::ZERO }
+        };
+        let count = sum_of(distances, move |d| kept(*d, T::ONE)) as usize;
+        let sum = sum_of(distances, move |d| {
+            let value = kept(*d, term(*d));
+            *d = kept(*d, slope(*d) * share);
+            value
+        });
+        Terms { sum, count }
     }
 }
