@@ -76,10 +76,10 @@ impl Reducer {
     }
 
     /// The loss of the terms of all rows, and the share that each term has in it.
-    pub(crate) fn total(self, terms: &[Terms]) -> (f64, f64) {
-        let count: usize = terms.iter().map(|terms| terms.count).sum();
+    pub(crate) fn total(self, terms: impl Iterator<Item = Terms> + Clone) -> (f64, f64) {
+        let count: usize = terms.clone().map(|terms| terms.count).sum();
         let share = self.share(count);
-        let sum = terms.iter().map(|terms| terms.sum * share).sum();
+        let sum = terms.map(|terms| terms.sum * share).sum();
         (sum, share)
     }
 

@@ -55,6 +55,7 @@ impl PairLists {
         &self,
         row: usize,
         distances: &'a mut [T],
+        given: &'a mut T,
     ) -> RowPairs<'a, T> {
         let same = self.of_row[row].map_or(&[][..], |list| &self.lists[list]);
         let negatives = self.columns - same.len();
@@ -71,6 +72,7 @@ impl PairLists {
                 .filter(|column| !itself(column))
                 .collect(),
             negatives,
+            given,
         }
     }
 

@@ -1,7 +1,8 @@
 use burn::tensor::{Int, Tensor};
 use metric_core::Scalar;
 
-use super::rows::{RowPairs, Rows, Stream, Streamed, Terms, stream};
+use super::operation::Found;
+use super::rows::{RowPairs, Rows, Stream, Terms, stream};
 use crate::distance::EmbeddingDistance;
 use crate::reducer::Reducer;
 
@@ -54,7 +55,7 @@ pub trait RowLoss: Sync {
 }
 
 impl<L: RowLoss> Stream for L {
-    fn stream<T: Scalar>(&self, rows: &Rows<T>, reducer: Reducer) -> Option<Streamed<T>> {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
         rows.loss(reducer, |pairs| self.row(pairs))
     }
 }

@@ -1,15 +1,14 @@
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor};
 use metric_core::simd::{map_in_place, zip_in_place};
 use metric_core::{
     Distance, Euclidean, Form, InnerProduct, Scalar, Scattered, Similarity, SquaredEuclidean,
     each_row, scatter,
 };
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2};
 
-use super::attach;
+use super::operation::{self, Found, Inputs, Task};
 use super::pair_lists::PairLists;
 use crate::distance::EmbeddingDistance;
-use crate::numerics::l2_normalize;
 use crate::reducer::Reducer;
 
 /// Rows of a tensor and a label for each.
@@ -27,6 +26,8 @@ pub struct RowPairs<'a, T> {
     pub positives: Vec<usize>,
     /// How many negatives there are.
     pub negatives: usize,
+    /// The number given with the row, in whose place its derivative is put.
+    pub(crate) given: &'a mut T,
 }
 
 impl<T: Scalar> RowPairs<'_, T> {
@@ -70,28 +71,22 @@ impl std::ops::AddAssign for Terms {
 }
 
 /// All pairs of a batch, or of a batch and a reference set, of which a row at a time is shown.
-#[derive(Debug)]
-pub(crate) struct Rows<T: Scalar> {
-    x: Array2<T>,
-    y: Option<Array2<T>>,
+pub(crate) struct Rows<'a, T: Scalar> {
+    x: Side<'a, T>,
+    /// The reference set.
+    y: Option<Side<'a, T>>,
     way: Way,
-    pairs: PairLists,
-    /// Whether a gradient is wanted.
+    pairs: &'a PairLists,
+    given: Option<&'a [T]>,
+    /// Whether gradients are wanted.
     followed: bool,
-}
-
-/// A loss's value, and the gradients of rows and columns: one for both where they are the same, none where none is wanted.
-#[derive(Debug)]
-pub(crate) struct Streamed<T> {
-    value: f64,
-    gradients: Vec<Array2<T>>,
 }
 
 /// How the engine computes a distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Way {
-    /// A number less the inner product.
-    Less(f64),
+    Cosine,
+    InnerProduct,
     Euclidean,
     SquaredEuclidean,
 }
@@ -99,11 +94,67 @@ enum Way {
 impl Way {
     fn of(distance: EmbeddingDistance) -> Option<Self> {
         match distance {
-            EmbeddingDistance::Cosine => Some(Self::Less(1.0)),
-            EmbeddingDistance::InnerProduct => Some(Self::Less(0.0)),
+            EmbeddingDistance::Cosine => Some(Self::Cosine),
+            EmbeddingDistance::InnerProduct => Some(Self::InnerProduct),
             EmbeddingDistance::Euclidean => Some(Self::Euclidean),
             EmbeddingDistance::SquaredEuclidean => Some(Self::SquaredEuclidean),
             EmbeddingDistance::Lp { .. } | EmbeddingDistance::SignalToNoise => None,
+        }
+    }
+}
+
+/// Rows, and for cosines the inverse of each norm, 1 for a zero row.
+struct Side<'a, T> {
+    rows: CowArray<'a, T, Ix2>,
+    inverse: Vec<T>,
+}
+
+impl<'a, T: Scalar> Side<'a, T> {
+    fn new(rows: ArrayView2<'a, T>) -> Self {
+        Self {
+            rows: rows.into(),
+            inverse: Vec::new(),
+        }
+    }
+
+    /// With norms; `None` where squares of them would leave the range.
+    fn with_norms(rows: ArrayView2<'a, T>) -> Option<Self> {
+        const RANGE: std::ops::Range<f64> = 1e-15..1e15;
+        let norms = rows.rows().into_iter().map(|row| {
+            let square: f64 = row.iter().map(|x| x.to_f64().powi(2)).sum();
+            match square.sqrt() {
+                0.0 => Some(T::ONE),
+                norm => RANGE.contains(&norm).then(|| T::from_f64(1.0 / norm)),
+            }
+        });
+        Some(Self {
+            inverse: norms.collect::<Option<_>>()?,
+            rows: rows.into(),
+        })
+    }
+
+    /// Less a row.
+    fn moved(rows: ArrayView2<'a, T>, centre: &Array1<T>) -> Self {
+        let mut rows = rows.to_owned();
+        for mut row in rows.rows_mut() {
+            row.zip_mut_with(centre, |x, &centre| *x = *x - centre);
+        }
+        Self {
+            rows: rows.into(),
+            inverse: Vec::new(),
+        }
+    }
+
+    /// What products along a row have to do with its norm is taken from them.
+    fn project(&self, products: &mut Array2<T>) {
+        let rows = self.rows.rows().into_iter().zip(&self.inverse);
+        for (mut product, (row, &inverse)) in products.rows_mut().into_iter().zip(rows) {
+            let terms = product
+                .iter()
+                .zip(row)
+                .map(|(p, x)| p.to_f64() * x.to_f64());
+            let along = T::from_f64(terms.sum::<f64>()) * inverse * inverse;
+            product.zip_mut_with(&row, |p, &x| *p = *p - along * x);
         }
     }
 }
@@ -122,13 +173,53 @@ impl<T: Scalar> Distance<T> for Product {
     }
 }
 
-impl<T: Scalar> Rows<T> {
+impl<'a, T: Scalar> Rows<'a, T> {
+    fn new(inputs: Inputs<'a, T>, way: Way, pairs: &'a PairLists) -> Option<Self> {
+        let Inputs {
+            x,
+            y,
+            given,
+            followed,
+        } = inputs;
+        let (x, y) = match way {
+            Way::InnerProduct => (Side::new(x), y.map(Side::new)),
+            Way::Cosine => {
+                let y = match y {
+                    Some(y) => Some(Side::with_norms(y)?),
+                    None => None,
+                };
+                (Side::with_norms(x)?, y)
+            }
+            // What all rows have in common would cost the gradients digits.
+            Way::Euclidean | Way::SquaredEuclidean => {
+                let centre = mean_row(y.unwrap_or(x));
+                (Side::moved(x, &centre), y.map(|y| Side::moved(y, &centre)))
+            }
+        };
+        Some(Self {
+            x,
+            y,
+            way,
+            pairs,
+            given,
+            followed,
+        })
+    }
+
+    /// The other side: the rows themselves if there is no reference set.
+    fn columns(&self) -> &Side<'a, T> {
+        self.y.as_ref().unwrap_or(&self.x)
+    }
+
     /// What becomes of every row's pairs; `None` where the engine refuses the numbers.
     pub(crate) fn each<R: Send>(&self, of: impl Fn(RowPairs<'_, T>) -> R + Sync) -> Option<Vec<R>> {
-        let (x, y) = (self.x.view(), self.y.as_ref().unwrap_or(&self.x).view());
-        let with = |row, values: &mut [T]| of(self.show(row, values));
+        let (x, y) = (self.x.rows.view(), self.columns().rows.view());
+        let with = |row, values: &mut [T]| {
+            let mut given = self.given_of(row);
+            of(self.show(row, values, &mut given))
+        };
         let found = match self.way {
-            Way::Less(_) => each_row(&Product, x, y, with),
+            Way::Cosine | Way::InnerProduct => each_row(&Product, x, y, with),
             Way::Euclidean => each_row(&Euclidean, x, y, with),
             Way::SquaredEuclidean => each_row(&SquaredEuclidean, x, y, with),
         };
@@ -146,190 +237,206 @@ impl<T: Scalar> Rows<T> {
     }
 
     /// A loss whose terms `of` gives row by row, with their derivatives in the place of the distances; `None` where the
-    /// engine refuses the numbers or the result is not finite.
+    /// engine refuses the numbers.
     pub(crate) fn loss(
         &self,
         reducer: Reducer,
         of: impl Fn(RowPairs<'_, T>) -> Terms + Sync,
-    ) -> Option<Streamed<T>> {
+    ) -> Option<Found<T>> {
         if !self.followed {
             let terms = self.each(of)?;
-            return Streamed::finite(reducer.total(&terms).0, Vec::new());
+            let value = reducer.total(terms.into_iter()).0;
+            return Some(Found::without_gradients(value));
         }
-        let (x, y) = (self.x.view(), self.y.as_ref().unwrap_or(&self.x).view());
-        let product = |row, values: &mut [T]| {
-            let terms = of(self.show(row, values));
-            self.weigh(row, values, terms, |slopes| {
-                slopes
-                    .iter_mut()
-                    .for_each(|slope| *slope = T::ZERO - *slope);
-            })
-        };
-        let squared = |row, values: &mut [T]| {
-            let terms = of(self.show(row, values));
-            self.weigh(row, values, terms, |slopes| {
-                map_in_place(slopes, |slope| slope + slope);
-            })
-        };
-        let root = |row, values: &mut [T]| {
-            let pairs = self.show(row, values);
-            let distances = pairs.distances.to_vec();
+        let (x, y) = (self.x.rows.view(), self.columns().rows.view());
+        let with = |row, values: &mut [T]| {
+            let mut given = self.given_of(row);
+            let pairs = self.show(row, values, &mut given);
+            let before = match self.way {
+                Way::Euclidean => pairs.distances.to_vec(),
+                _ => Vec::new(),
+            };
             let terms = of(pairs);
-            self.weigh(row, values, terms, |slopes| {
-                zip_in_place(slopes, &distances, |slope, distance| {
-                    let ratio = slope / distance;
-                    if distance > T::ZERO { ratio } else { T::ZERO }
-                });
-            })
+            if terms.count == 0 {
+                values.fill(T::ZERO);
+                given = T::ZERO;
+            } else {
+                self.pairs.clear(row, values);
+                self.weigh(row, values, &before);
+            }
+            (terms, given)
         };
         let sums = match self.way {
-            Way::Less(_) => scatter(&Product, x, y, product),
-            Way::SquaredEuclidean => scatter(&SquaredEuclidean, x, y, squared),
-            Way::Euclidean => scatter(&Euclidean, x, y, root),
+            Way::Cosine | Way::InnerProduct => scatter(&Product, x, y, with),
+            Way::Euclidean => scatter(&Euclidean, x, y, with),
+            Way::SquaredEuclidean => scatter(&SquaredEuclidean, x, y, with),
         };
         let sums = sums.ok()?;
-        let (value, share) = reducer.total(&sums.results);
-        Streamed::finite(value, self.gradients(sums, T::from_f64(share)))
+        let (value, share) = reducer.total(sums.results.iter().map(|&(terms, _)| terms));
+        Some(self.gradients(sums, value, T::from_f64(share)))
+    }
+
+    fn given_of(&self, row: usize) -> T {
+        self.given.map_or(T::ZERO, |given| given[row])
     }
 
     /// A row's products or distances, as its pairs.
-    fn show<'a>(&'a self, row: usize, values: &'a mut [T]) -> RowPairs<'a, T> {
-        if let Way::Less(number) = self.way {
-            let number = T::from_f64(number);
-            map_in_place(values, move |value| number - value);
-        }
-        self.pairs.show(row, values)
-    }
-
-    /// Makes the derivatives of a row's terms by its distances weights of the engine.
-    fn weigh(&self, row: usize, slopes: &mut [T], terms: Terms, chain: impl Fn(&mut [T])) -> Terms {
-        if terms.count == 0 {
-            slopes.fill(T::ZERO);
-        } else {
-            self.pairs.clear(row, slopes);
-            chain(slopes);
-        }
-        terms
-    }
-
-    fn gradients(&self, sums: Scattered<T, Terms>, share: T) -> Vec<Array2<T>> {
-        let y = self.y.as_ref().unwrap_or(&self.x);
-        let of = |rows: &Array2<T>, products: Array2<T>, sums: Vec<T>| match self.way {
-            Way::Less(_) => products.mapv_into(|x| x * share),
-            Way::Euclidean | Way::SquaredEuclidean => {
-                let sums = Array1::from(sums).insert_axis(Axis(1));
-                (&sums * rows - products).mapv_into(|x| x * share)
+    fn show<'b>(&self, row: usize, values: &'b mut [T], given: &'b mut T) -> RowPairs<'b, T> {
+        match self.way {
+            Way::Cosine => {
+                let inverse = self.x.inverse[row];
+                zip_in_place(values, &self.columns().inverse, move |product, other| {
+                    T::ONE - product * inverse * other
+                });
             }
+            Way::InnerProduct => map_in_place(values, |product| T::ZERO - product),
+            Way::Euclidean | Way::SquaredEuclidean => {}
+        }
+        self.pairs.show(row, values, given)
+    }
+
+    /// Makes the derivatives of a row's terms by its distances, as they were `before`, weights of the engine.
+    fn weigh(&self, row: usize, slopes: &mut [T], before: &[T]) {
+        match self.way {
+            Way::Cosine => {
+                let inverse = T::ZERO - self.x.inverse[row];
+                zip_in_place(slopes, &self.columns().inverse, move |slope, other| {
+                    slope * inverse * other
+                });
+            }
+            Way::InnerProduct => map_in_place(slopes, |slope| T::ZERO - slope),
+            Way::SquaredEuclidean => map_in_place(slopes, |slope| slope + slope),
+            Way::Euclidean => zip_in_place(slopes, before, |slope, distance| {
+                let ratio = slope / distance;
+                if distance > T::ZERO { ratio } else { T::ZERO }
+            }),
+        }
+    }
+
+    fn gradients(&self, sums: Scattered<T, (Terms, T)>, value: f64, share: T) -> Found<T> {
+        let of = |side: &Side<'_, T>, mut products: Array2<T>, sums: Vec<T>| {
+            match self.way {
+                Way::Cosine => side.project(&mut products),
+                Way::InnerProduct => {}
+                Way::Euclidean | Way::SquaredEuclidean => {
+                    let rows = products.rows_mut().into_iter().zip(side.rows.rows());
+                    for ((mut product, row), sum) in rows.zip(sums) {
+                        product.zip_mut_with(&row, |p, &x| *p = sum * x - *p);
+                    }
+                }
+            }
+            products
         };
-        let rows = of(&self.x, sums.rows, sums.row_sums);
-        let columns = of(y, sums.columns, sums.column_sums);
-        match self.y {
-            Some(_) => vec![rows, columns],
-            None => vec![rows + columns],
+        let mut x = of(&self.x, sums.rows, sums.row_sums);
+        let mut y = of(self.columns(), sums.columns, sums.column_sums);
+        if self.y.is_none() {
+            x.zip_mut_with(&y, |x, &y| *x = *x + y);
+            y = Array2::from_elem((0, 0), T::ZERO);
+        }
+        let values = |gradient: Array2<T>| {
+            let mut values = gradient.into_raw_vec_and_offset().0;
+            map_in_place(&mut values, move |slope| slope * share);
+            values
+        };
+        let slopes = sums.results.iter().map(|&(_, slope)| slope * share);
+        Found {
+            value,
+            x: values(x),
+            y: values(y),
+            given: if self.given.is_some() {
+                slopes.collect()
+            } else {
+                Vec::new()
+            },
         }
     }
 }
 
-impl<T: Scalar> Streamed<T> {
-    fn finite(value: f64, gradients: Vec<Array2<T>>) -> Option<Self> {
-        let mut all = gradients.iter().flatten();
-        let finite = value.is_finite() && all.all(|x| x.to_f64().is_finite());
-        finite.then_some(Self { value, gradients })
-    }
+/// The mean of all rows.
+fn mean_row<T: Scalar>(rows: ArrayView2<'_, T>) -> Array1<T> {
+    let share = 1.0 / rows.nrows() as f64;
+    let columns = rows.axis_iter(Axis(1));
+    let mean = columns.map(|column| T::from_f64(column.iter().map(|x| x.to_f64() * share).sum()));
+    mean.collect()
 }
 
 /// A loss that can be had from all pairs, a row at a time.
 pub(crate) trait Stream {
-    /// `None` where the engine refuses the numbers or the result is not finite.
-    fn stream<T: Scalar>(&self, rows: &Rows<T>, reducer: Reducer) -> Option<Streamed<T>>;
+    /// `None` where the engine refuses the numbers.
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>>;
+}
+
+/// A streamed loss as the operation's task.
+struct ByRows<'a, L> {
+    loss: &'a L,
+    way: Way,
+    reducer: Reducer,
+    pairs: PairLists,
+}
+
+impl<L: Stream> ByRows<'_, L> {
+    fn run<'a, T: Scalar>(&'a self, inputs: Inputs<'a, T>) -> Option<Found<T>> {
+        let rows = Rows::new(inputs, self.way, &self.pairs)?;
+        let found = self.loss.stream(&rows, self.reducer)?;
+        let gradients = [&found.x, &found.y, &found.given];
+        let finite = gradients
+            .into_iter()
+            .flatten()
+            .all(|x| x.to_f64().is_finite());
+        finite.then_some(found)
+    }
+}
+
+impl<L: Stream> Task for ByRows<'_, L> {
+    fn single<'a>(&'a self, inputs: Inputs<'a, f32>) -> Option<Found<f32>> {
+        self.run(inputs)
+    }
+
+    fn double<'a>(&'a self, inputs: Inputs<'a, f64>) -> Option<Found<f64>> {
+        self.run(inputs)
+    }
 }
 
 /// A loss over the pairs of a batch, or of a batch and a reference set: `None` where it cannot be streamed.
 pub(crate) fn stream(
     loss: &impl Stream,
+    way: (EmbeddingDistance, Reducer),
+    batch: Labelled,
+    reference: Option<Labelled>,
+) -> Option<Tensor<1>> {
+    stream_with(loss, way, batch, reference, None)
+}
+
+/// The same, with a number given for each row, `[n, 1]`, that is followed too.
+pub(crate) fn stream_with(
+    loss: &impl Stream,
     (distance, reducer): (EmbeddingDistance, Reducer),
     (x, labels): Labelled,
     reference: Option<Labelled>,
+    given: Option<Tensor<2>>,
 ) -> Option<Tensor<1>> {
     #[cfg(test)]
     if super::tests::wants_definitions() {
         return None;
     }
     let way = Way::of(distance)?;
-    let on_cpu = |x: &Tensor<2>| is_cpu(&x.device()) && x.dims().iter().all(|&side| side > 0);
     let (y, columns) = reference.unzip();
     let dtype = x.dtype();
-    if !on_cpu(&x) || y.as_ref().is_some_and(|y| !on_cpu(y) || y.dtype() != dtype) {
+    let fits = |input: &Tensor<2>| {
+        let some = input.dims().iter().all(|&side| side > 0);
+        some && is_cpu(&input.device()) && input.dtype() == dtype
+    };
+    let mut all = std::iter::once(&x).chain(&y).chain(&given);
+    if !matches!(dtype, DType::F32 | DType::F64) || !all.all(fits) {
         return None;
     }
-    let pairs = PairLists::new(labels, columns);
-    let (x, y) = match distance {
-        EmbeddingDistance::Cosine => (l2_normalize(x), y.map(l2_normalize)),
-        _ => (x, y),
-    };
-    match dtype {
-        DType::F32 => attached::<f32>(loss, way, (x, y), pairs, reducer),
-        DType::F64 => attached::<f64>(loss, way, (x, y), pairs, reducer),
-        _ => None,
-    }
-}
-
-fn attached<T: Scalar + burn::tensor::Element>(
-    loss: &impl Stream,
-    way: Way,
-    (x, y): (Tensor<2>, Option<Tensor<2>>),
-    pairs: PairLists,
-    reducer: Reducer,
-) -> Option<Tensor<1>> {
-    let (device, dtype) = (x.device(), x.dtype());
-    let is_followed = |x: &Tensor<2>| x.device().is_autodiff();
-    let mut rows = Rows {
-        x: download::<T>(&x),
-        y: y.as_ref().map(download::<T>),
+    let task = ByRows {
+        loss,
         way,
-        pairs,
-        followed: is_followed(&x) || y.as_ref().is_some_and(is_followed),
+        reducer,
+        pairs: PairLists::new(labels, columns),
     };
-    rows.centre();
-    let found = loss.stream(&rows, reducer)?;
-    let value = TensorData::new(vec![T::from_f64(found.value)], [1]);
-    let value = Tensor::<1>::from_data(value, (&device, dtype));
-    let tensors = [Some(x), y].into_iter().flatten();
-    let gradients = tensors.zip(found.gradients).map(|(x, gradient)| {
-        let shape = x.dims();
-        let (values, _) = gradient.into_raw_vec_and_offset();
-        let gradient = TensorData::new(values, shape);
-        (x, Tensor::<2>::from_data(gradient, (&device, dtype)))
-    });
-    Some(attach(value, gradients.collect()))
-}
-
-impl<T: Scalar> Rows<T> {
-    /// Takes away what all rows have in common, which the gradients of Euclidean distances would lose digits to.
-    fn centre(&mut self) {
-        if let Way::Less(_) = self.way {
-            return;
-        }
-        let columns = self.y.as_ref().unwrap_or(&self.x);
-        let share = 1.0 / columns.nrows() as f64;
-        let centre = columns.axis_iter(Axis(1)).map(|column| {
-            let mean: f64 = column.iter().map(|x| x.to_f64() * share).sum();
-            T::from_f64(mean)
-        });
-        let centre: Array1<T> = centre.collect();
-        for rows in std::iter::once(&mut self.x).chain(&mut self.y) {
-            for mut row in rows.rows_mut() {
-                row.zip_mut_with(&centre, |x, &centre| *x = *x - centre);
-            }
-        }
-    }
-}
-
-fn download<T: Scalar + burn::tensor::Element>(x: &Tensor<2>) -> Array2<T> {
-    let shape = x.dims();
-    let values = x.clone().detach().into_data().try_to_vec::<T>();
-    Array2::from_shape_vec(shape, values.expect("the type was asked for"))
-        .expect("a tensor has as many values as its shape says")
+    operation::run(&task, x, y, given)
 }
 
 #[cfg(feature = "flex")]

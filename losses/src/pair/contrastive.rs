@@ -6,7 +6,7 @@ use metric_core::simd::sum_of;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::ops::{RowPairs, Rows, Stream, Streamed, Terms};
+use crate::ops::{Found, RowPairs, Rows, Stream, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -123,7 +123,7 @@ impl ContrastiveLoss {
 
 impl Stream for ContrastiveLoss {
     /// Positives and negatives are reduced apart: where their numbers depend on the terms they are counted first.
-    fn stream<T: Scalar>(&self, rows: &Rows<T>, _: Reducer) -> Option<Streamed<T>> {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, _: Reducer) -> Option<Found<T>> {
         let shares = if self.reducer.selects_all() {
             rows.counts().map(|count| self.reducer.share(count))
         } else {

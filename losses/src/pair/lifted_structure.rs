@@ -6,7 +6,7 @@ use metric_core::Scalar;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::log_sum_exp;
-use crate::ops::{RowPairs, Rows, Stream, Streamed, Terms, exp_in_range};
+use crate::ops::{Found, RowPairs, Rows, Stream, Terms, exp_in_range};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -122,7 +122,7 @@ impl LiftedStructureLoss {
 }
 
 impl Stream for LiftedStructureLoss {
-    fn stream<T: Scalar>(&self, rows: &Rows<T>, reducer: Reducer) -> Option<Streamed<T>> {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
         if rows.is_against() {
             return None;
         }
