@@ -29,10 +29,13 @@
 //! assert_eq!(x.grad(&gradients).unwrap().dims(), [3, 2]);
 //! ```
 
+mod cached_gradients;
 mod class;
 mod contrast;
 mod distance;
 mod error;
+mod gathered;
+mod mean_gradients;
 mod numerics;
 mod ops;
 mod pair;
@@ -42,6 +45,7 @@ mod reducer;
 mod regularizer;
 mod triplet_indices;
 
+pub use cached_gradients::{CachedGradientsError, cached_gradients};
 pub use class::{
     AdaFaceLoss, AdaFaceLossConfig, ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig,
     CombinedMarginLoss, CombinedMarginLossConfig, CosFaceLoss, CosFaceLossConfig,
@@ -56,6 +60,8 @@ pub use class::{
 pub use contrast::{NtXentLoss, NtXentLossConfig, SupConLoss, SupConLossConfig};
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
+pub use gathered::{GatherError, gather};
+pub use mean_gradients::mean_gradients;
 pub use numerics::l2_normalize;
 pub use ops::{LogSumExp, RowLoss, Terms, row_loss};
 pub use pair::{
