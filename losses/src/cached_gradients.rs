@@ -40,8 +40,8 @@ pub enum CachedGradientsError {
 /// same in every chunk. An encoder with dropout is refused; one with **batch norm** in training is not noticed, but computes
 /// with the statistics of each chunk, updates its running ones twice, and differs from the whole batch.
 ///
-/// Cost: the encoder runs forward twice and backward once, the loss once. Memory: the activations of one chunk, and `O(n ·
-/// dim)` for embeddings and their gradients beside what the loss needs.
+/// Cost: the encoder runs forward twice and backward once, the loss once; one number a chunk is read back. Memory: the
+/// activations of one chunk, and `O(n · dim)` for embeddings and their gradients beside what the loss needs.
 ///
 /// # Shapes
 /// - `chunks`: the rows of the batch in order; [`Tensor::split`] makes them

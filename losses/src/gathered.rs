@@ -142,7 +142,7 @@ fn join<T: Number + Element>(
     Ok(Tensor::cat(parts, 0))
 }
 
-/// `x`, to the bit where it is finite, with `factor` times its gradient.
+/// `x`, where it is finite the same number, with `factor` times its gradient.
 fn scale_gradient(x: Tensor<2>, factor: f64) -> Tensor<2> {
     let value = x.clone().detach();
     value.clone() + (x - value) * factor

@@ -9,7 +9,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor};
 use metric_core::collective::{Collective, CollectiveError, InProcess};
-use metric_losses::{GatherError, gather, mean_gradients};
+use metric_losses::{CrossBatchMemoryConfig, GatherError, gather, mean_gradients};
 use ranks::assert_is_one_process;
 
 /// What each of `size` ranks returns, in order.
@@ -102,6 +102,23 @@ fn what_is_wrong_on_one_rank_is_refused_by_all() {
         );
         assert!(expected, "{error}");
     }
+}
+
+#[test]
+fn memories_of_gathered_rows_are_the_same_on_all_ranks() {
+    let memories = on(3, |rank| {
+        let mut memory = CrossBatchMemoryConfig::new(4, 2).init(&device());
+        for step in 0..2 {
+            let value = (10 * step + rank.rank()) as f64;
+            let x = Tensor::<2>::ones([1, 2], &device()) * value;
+            let labels = Tensor::from_ints([rank.rank() as i64], &device());
+            let (all, labels) = gather(x.require_grad(), labels, rank).unwrap();
+            memory.push(all, labels).unwrap();
+        }
+        memory
+    });
+    assert_eq!(memories[0].rows().labels(), [2, 0, 1, 2]);
+    assert!(memories.iter().all(|other| *other == memories[0]));
 }
 
 #[derive(Module, Debug)]
