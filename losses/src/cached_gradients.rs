@@ -24,9 +24,9 @@ pub enum CachedGradientsError {
     },
 }
 
-/// The loss of a batch too large for the encoder and its gradients, chunk by chunk (Gao, Zhang, Han, Callan, *Scaling deep
-/// contrastive learning batch size under memory limited setup*, RepL4NLP 2021, <https://arxiv.org/abs/2101.06983>, section
-/// 3).
+/// The loss of a batch too large for the encoder and its gradients, chunk by chunk (Gao, Zhang, Han, Callan, *Scaling
+/// deep contrastive learning batch size under memory limited setup*, `RepL4NLP` 2021,
+/// <https://arxiv.org/abs/2101.06983>, section 3).
 ///
 /// With `f` the encoder with parameters `θ`, `S` the chunks, and `ℓ` the loss of all embeddings together:
 /// ```text
@@ -34,11 +34,12 @@ pub enum CachedGradientsError {
 /// 2  ℓ(z), uᵢ = ∂ℓ/∂zᵢ, and the gradients of parameters that the loss itself has
 /// 3  for every chunk again, with its graph:  ∂ℓ/∂θ += ∂/∂θ Σ_{i ∈ S} uᵢ · f(xᵢ)
 /// ```
-/// Value and gradients are those of the whole batch: the gradients of chunks are exact and only added, which no longer rounds
-/// in the same order. `module` holds the encoder and, where the loss has class vectors or proxies, the loss; the result is
-/// what [`GradientsParams::from_grads`] gives for it. `encode` must give the same embeddings at every call, and of a row the
-/// same in every chunk. An encoder with dropout is refused; one with **batch norm** in training is not noticed, but computes
-/// with the statistics of each chunk, updates its running ones twice, and differs from the whole batch.
+/// Value and gradients are those of the whole batch: the gradients of chunks are exact and only added, which no longer
+/// rounds in the same order. `module` holds the encoder and, where the loss has class vectors or proxies, the loss; the
+/// result is what [`GradientsParams::from_grads`] gives for it. `encode` must give the same embeddings at every call,
+/// and of a row the same in every chunk. An encoder with dropout is refused; one with **batch norm** in training is not
+/// noticed, but computes with the statistics of each chunk, updates its running ones twice, and differs from the whole
+/// batch.
 ///
 /// Cost: the encoder runs forward twice and backward once, the loss once; one number a chunk is read back. Memory: the
 /// activations of one chunk, and `O(n · dim)` for embeddings and their gradients beside what the loss needs.

@@ -4,6 +4,7 @@ use metric_sampling::{BufferError, RingBuffer};
 use ndarray::ArrayView2;
 
 use crate::error::{ConfigError, expect_valid};
+use crate::host::to_vec;
 
 /// Configuration of [`CrossBatchMemory`].
 #[derive(Config, Debug)]
@@ -45,7 +46,8 @@ impl CrossBatchMemoryConfig {
     }
 }
 
-/// A loss over the pairs of a batch, and over those of a batch and a separate set: what a [`CrossBatchMemory`] can extend.
+/// A loss over the pairs of a batch, and over those of a batch and a separate set: what a [`CrossBatchMemory`] can
+/// extend.
 pub trait ReferenceLoss {
     /// The loss over the batch, each row with all others.
     fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1>;
@@ -110,17 +112,18 @@ reference_losses!(
 /// ```text
 /// ℓ = ℓ_pairs(x)  +  w ℓ_against(x, M)       the second once `warm_up` batches are remembered
 /// ```
-/// The memory has no gradient. In every step [`forward`](Self::forward) comes before [`push`](Self::push), so that a row
-/// never meets its own copy, in no mining that a loss does either. Deviates from the paper, which puts the batch into the
-/// memory first and has its pairs there, self-copies among them: here they are the first summand, with gradients to both
-/// rows, as in the authors' code. That begins to remember after the warm-up; here the memory is full by then.
+/// The memory has no gradient. In every step [`forward`](Self::forward) comes before [`push`](Self::push), so that a
+/// row never meets its own copy, in no mining that a loss does either. Deviates from the paper, which puts the batch
+/// into the memory first and has its pairs there, self-copies among them: here they are the first summand, with
+/// gradients to both rows, as in the authors' code. That begins to remember after the warm-up; here the memory is full
+/// by then.
 ///
 /// State changes in `push` only, so a loss that fails leaves the memory as it was. On several machines
-/// [`gather`](crate::gather) first and give the gathered rows to both: in the order of the ranks, all memories stay equal.
-/// Rows are remembered in `f32`.
+/// [`gather`](crate::gather) first and give the gathered rows to both: in the order of the ranks, all memories stay
+/// equal. Rows are remembered in `f32`.
 ///
-/// Cost: that of the loss for `n · capacity` pairs more. Every `forward` copies the memory to the device and every `push`
-/// reads the batch back.
+/// Cost: that of the loss for `n · capacity` pairs more. Every `forward` copies the memory to the device and every
+/// `push` reads the batch back.
 ///
 /// # Examples
 /// ```
@@ -179,8 +182,8 @@ impl CrossBatchMemory {
         }
     }
 
-    /// The memory as constants beside a batch, of its number types, oldest row first: `[m, dim]` and `[m]`; `None` as long
-    /// as it is not in use.
+    /// The memory as constants beside a batch, of its number types, oldest row first: `[m, dim]` and `[m]`; `None` as
+    /// long as it is not in use.
     ///
     /// For losses of one's own, mined ones too.
     pub fn reference(
@@ -204,20 +207,17 @@ impl CrossBatchMemory {
     /// Remembers a batch, off the graph, in place of the oldest rows. Without rows nothing changes.
     ///
     /// # Errors
-    /// [`BufferError`] if the rows have another dimension than the memory, are not finite in `f32`, have not one label each,
-    /// or are more than the memory holds. The memory is then as it was.
+    /// [`BufferError`] if the rows have another dimension than the memory, are not finite in `f32`, have not one label
+    /// each, or are more than the memory holds. The memory is then as it was.
     pub fn push(
         &mut self,
         embeddings: Tensor<2>,
         labels: Tensor<1, Int>,
     ) -> Result<(), BufferError> {
-        let [n, dim] = embeddings.dims();
-        let rows = embeddings.into_data().convert::<f32>();
-        let rows: Vec<f32> = rows.try_to_vec().expect("converted to this type");
-        let labels = labels.into_data().convert::<i64>();
-        let labels: Vec<i64> = labels.try_to_vec().expect("converted to this type");
-        let rows = ArrayView2::from_shape((n, dim), &rows).expect("a tensor has its shape");
-        self.rows.push(rows, &labels)
+        let shape = embeddings.dims();
+        let rows = to_vec(embeddings.into_data());
+        let labels = to_vec::<i64>(labels.into_data());
+        self.rows.push(matrix(&rows, shape), &labels)
     }
 
     /// What is remembered; it can be serialized, and given back to [`restore`](Self::restore).
@@ -238,4 +238,8 @@ impl CrossBatchMemory {
         self.rows = rows;
         Ok(())
     }
+}
+
+fn matrix(rows: &[f32], shape: [usize; 2]) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape(shape, rows).expect("a tensor has as many numbers as its shape says")
 }

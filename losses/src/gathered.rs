@@ -1,6 +1,8 @@
 use burn::tensor::{DType, Element, Int, Tensor, TensorData};
 use metric_core::collective::{Collective, CollectiveError, Number, all_gather};
 
+use crate::host::to_vec;
+
 /// Why rows could not be gathered; every rank gets such an error in the same call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -32,20 +34,21 @@ pub enum GatherError {
 
 /// The rows of all ranks and their labels, in the order of the ranks: the batch that one process would have had.
 ///
-/// Every rank then computes the loss of the whole batch. Its own rows are on the graph, those of others are constants. With
-/// `K` ranks the gradient that flows back to the own rows is that of the whole batch times `K`, so that the **mean** over
-/// ranks of the gradients of all parameters is the gradient of one process over the whole batch:
+/// Every rank then computes the loss of the whole batch. Its own rows are on the graph, those of others are constants.
+/// With `K` ranks the gradient that flows back to the own rows is that of the whole batch times `K`, so that the
+/// **mean** over ranks of the gradients of all parameters is the gradient of one process over the whole batch:
 /// ```text
 /// encoder:        1/K Σₖ Σ_{i on k} K ∂ℓ/∂xᵢ ∂xᵢ/∂θ  =  ∂ℓ/∂θ
 /// class vectors:  1/K Σₖ ∂ℓ/∂w                       =  ∂ℓ/∂w
 /// ```
 /// Data-parallel trainers take that mean, and so does [`mean_gradients`](crate::mean_gradients). The class vectors of a
-/// classifier loss get the whole gradient on every rank, and their mean is it again; a sum would count it `K` times. The loss
-/// is the same number on every rank. Ranks may have different numbers of rows; the loss must not draw random numbers, or
-/// draw the same on every rank. An encoder with batch norm sees the rows of its own rank only, and differs from one process.
+/// classifier loss get the whole gradient on every rank, and their mean is it again; a sum would count it `K` times.
+/// The loss is the same number on every rank. Ranks may have different numbers of rows; the loss must not draw random
+/// numbers, or draw the same on every rank. An encoder with batch norm sees the rows of its own rank only, and differs
+/// from one process.
 ///
-/// Cost: every rank receives all rows, `O(n · dim)` for `n` rows of all ranks together, and computes the whole loss: its time
-/// and memory do not shrink with more ranks, those of the encoder do.
+/// Cost: every rank receives all rows, `O(n · dim)` for `n` rows of all ranks together, and computes the whole loss:
+/// its time and memory do not shrink with more ranks, those of the encoder do.
 ///
 /// # Shapes
 /// - `embeddings`: `[n_k, dim]`, `labels`: `[n_k]`, those of this rank
@@ -146,10 +149,4 @@ fn join<T: Number + Element>(
 fn scale_gradient(x: Tensor<2>, factor: f64) -> Tensor<2> {
     let value = x.clone().detach();
     value.clone() + (x - value) * factor
-}
-
-fn to_vec<T: Element>(data: TensorData) -> Vec<T> {
-    data.convert::<T>()
-        .try_to_vec()
-        .expect("converted to this type")
 }

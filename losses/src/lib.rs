@@ -39,6 +39,7 @@ mod cross_batch_memory;
 mod distance;
 mod error;
 mod gathered;
+mod host;
 mod mean_gradients;
 mod numerics;
 mod ops;

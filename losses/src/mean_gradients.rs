@@ -3,11 +3,13 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Element, Tensor, TensorData};
 use metric_core::collective::{Collective, CollectiveError, Number, all_reduce_sum};
 
+use crate::host::to_vec;
+
 /// The mean over ranks of the gradients of every parameter, added in the order of the ranks: all have the same bits.
 ///
-/// After [`gather`](crate::gather) it is the gradient of one process over the whole batch. A parameter without a gradient on
-/// some ranks counts as zero there; one without any stays without. The ranks' modules have the same parameters in the same
-/// order, whatever their ids.
+/// After [`gather`](crate::gather) it is the gradient of one process over the whole batch. A parameter without a
+/// gradient on some ranks counts as zero there; one without any stays without. The ranks' modules have the same
+/// parameters in the same order, whatever their ids.
 ///
 /// Cost: two exchanges of every gradient's size, one parameter after another.
 ///
@@ -110,8 +112,7 @@ fn mean_of<T: Number + Element, const D: usize>(
     ranks: &dyn Collective,
 ) -> Result<Tensor<D>, CollectiveError> {
     let (shape, device, dtype) = (own.dims(), own.device(), own.dtype());
-    let data = own.into_data().convert::<T>();
-    let mut sum = data.try_to_vec::<T>().expect("converted to this type");
+    let mut sum = to_vec::<T>(own.into_data());
     all_reduce_sum(ranks, &mut sum)?;
     let sum = Tensor::from_data(TensorData::new(sum, shape), (&device, dtype));
     Ok(sum * (1.0 / ranks.size() as f64))

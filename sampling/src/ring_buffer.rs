@@ -10,8 +10,8 @@ use crate::BufferError;
 
 /// The last rows pushed, with their labels: at most a fixed number of them, the oldest overwritten first.
 ///
-/// The memory of cross-batch losses and the queues of self-supervised methods. What comes out is in the order it went in,
-/// oldest first. Nothing changes on an error. Serialized and read back it is the same, to the bit, and is checked.
+/// The memory of cross-batch losses and the queues of self-supervised methods. What comes out is in the order it went
+/// in, oldest first. Nothing changes on an error. Serialized and read back it is the same, to the bit, and is checked.
 ///
 /// Memory: at most twice `capacity · dim` numbers, taken as it fills; a push copies its rows.
 ///
@@ -71,13 +71,13 @@ impl<T: Scalar> RingBuffer<T> {
         })
     }
 
-    /// Adds rows `[n, dim]` with a label each, in place of the oldest where there is no room. Without rows nothing happens,
-    /// and nothing ages.
+    /// Adds rows `[n, dim]` with a label each, in place of the oldest where there is no room. Without rows nothing
+    /// happens, and nothing ages.
     ///
     /// # Errors
     ///
-    /// [`BufferError`] if the rows have another dimension, are not finite, have not one label each, or are more than the
-    /// buffer holds.
+    /// [`BufferError`] if the rows have another dimension, are not finite, have not one label each, or are more than
+    /// the buffer holds.
     pub fn push(&mut self, rows: ArrayView2<'_, T>, labels: &[i64]) -> Result<(), BufferError> {
         let (n, dim) = rows.dim();
         if dim != self.dim {
@@ -137,9 +137,7 @@ impl<T: Scalar> RingBuffer<T> {
 
     /// A copy of the rows, `[len, dim]`, oldest first.
     pub fn rows(&self) -> Array2<T> {
-        let entries = self.rows.iter().copied().collect();
-        Array2::from_shape_vec((self.len(), self.dim), entries)
-            .expect("every row pushed has `dim` numbers")
+        Array2::from_shape_fn((self.len(), self.dim), |(i, j)| self.rows[i * self.dim + j])
     }
 
     /// The rows without a copy, one after another: those of the first slice are older than those of the second.

@@ -10,8 +10,8 @@ use mpi::traits::{Communicator, CommunicatorCollectives};
 
 use super::{Collective, CollectiveError};
 
-/// Most bytes of a message that go in one call, which MPI counts in 31 bits and which are copied: as many calls for every
-/// rank as the longest message of all needs.
+/// Most bytes of a message that go in one call, which MPI counts in 31 bits and which are copied: as many calls for
+/// every rank as the longest message of all needs.
 const PART: usize = 1 << 20;
 
 /// A rank among the processes of an MPI job.
