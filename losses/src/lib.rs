@@ -16,6 +16,9 @@
 //! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
 //!
+//! Around them: [`CrossBatchMemory`] adds rows of past batches, [`cached_gradients`] computes large batches by chunks,
+//! [`gather`] and [`mean_gradients`] share a batch among machines, [`WeightedSum`] keeps several losses apart.
+//!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};
 //! use metric_losses::{TripletMarginLossConfig, l2_normalize};
@@ -29,10 +32,15 @@
 //! assert_eq!(x.grad(&gradients).unwrap().dims(), [3, 2]);
 //! ```
 
+mod cached_gradients;
 mod class;
 mod contrast;
+mod cross_batch_memory;
 mod distance;
 mod error;
+mod gathered;
+mod host;
+mod mean_gradients;
 mod numerics;
 mod ops;
 mod pair;
@@ -41,7 +49,9 @@ mod ranking;
 mod reducer;
 mod regularizer;
 mod triplet_indices;
+mod weighted_sum;
 
+pub use cached_gradients::{CachedGradientsError, cached_gradients};
 pub use class::{
     AdaFaceLoss, AdaFaceLossConfig, ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig,
     CombinedMarginLoss, CombinedMarginLossConfig, CosFaceLoss, CosFaceLossConfig,
@@ -54,8 +64,11 @@ pub use class::{
     SubCenterArcFaceLoss, SubCenterArcFaceLossConfig, SubCenterOutliers, sample_classes,
 };
 pub use contrast::{NtXentLoss, NtXentLossConfig, SupConLoss, SupConLossConfig};
+pub use cross_batch_memory::{CrossBatchMemory, CrossBatchMemoryConfig, ReferenceLoss};
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
+pub use gathered::{GatherError, gather};
+pub use mean_gradients::mean_gradients;
 pub use numerics::l2_normalize;
 pub use ops::{LogSumExp, RowLoss, RowPairs, Terms, exp_in_range, row_loss};
 pub use pair::{
@@ -81,3 +94,4 @@ pub use regularizer::{
     UniformityRegularizerConfig, ZeroMeanRegularizer, ZeroMeanRegularizerConfig,
 };
 pub use triplet_indices::TripletIndices;
+pub use weighted_sum::WeightedSum;

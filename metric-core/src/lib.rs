@@ -14,12 +14,14 @@
 //! | a distance learned from data | [`linear`], [`Mahalanobis`] |
 //! | scores of an embedding | [`retrieval`] |
 //! | distances of packed bits | [`bits`] |
+//! | numbers from other ranks of a run on several machines | [`collective`] |
 //!
 //! Blocks are computed by vector kernels for the machine at hand (AVX-512, AVX2, NEON, or plain Rust), chosen when the
 //! first one runs. Results do not depend on the number of threads. Input must be finite; views that are not contiguous
 //! are copied once. Rows may be stored as `f32`, `f64`, or in 16 bits ([`Element`]).
 //!
-//! Features: `lapack` factorizes through the LAPACK of the system instead of pure Rust, `usearch` adds approximate search.
+//! Features: `lapack` factorizes through the LAPACK of the system instead of pure Rust, `usearch` adds approximate search,
+//! `mpi` runs on several machines.
 //!
 //! ```
 //! use metric_core::retrieval::{RetrievalMetric::{MapAtR, RecallAt}, retrieval_scores};
@@ -37,6 +39,7 @@
 
 pub mod bits;
 pub mod clusters;
+pub mod collective;
 mod distance;
 mod element;
 mod error;

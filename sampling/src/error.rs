@@ -1,4 +1,4 @@
-//! What can be wrong with a batch, a miner or a sampler.
+//! What can be wrong with a batch, a miner, a sampler or a buffer.
 
 /// Why mining was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -67,5 +67,50 @@ pub enum SamplerError {
         index: usize,
         /// Examples the sampler has.
         examples: usize,
+    },
+}
+
+/// Why a buffer refused rows, or could not be restored.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BufferError {
+    /// The rows or their labels do not fit.
+    #[error(transparent)]
+    Data(#[from] metric_core::Error),
+    /// A size is zero.
+    #[error("{name} must be at least 1, got 0")]
+    Zero {
+        /// Name of the size.
+        name: &'static str,
+    },
+    /// More rows at once than the buffer holds.
+    #[error("a buffer for {capacity} rows takes at most as many, got {rows}")]
+    TooManyRows {
+        /// Rows given.
+        rows: usize,
+        /// Rows it can hold.
+        capacity: usize,
+    },
+    /// The parts of a stored buffer do not speak of the same rows.
+    #[error(
+        "a stored buffer needs {dim} numbers and one age a label, got {entries} numbers, {ages} ages and {labels} labels"
+    )]
+    Parts {
+        /// Length of a row.
+        dim: usize,
+        /// Numbers in all rows.
+        entries: usize,
+        /// Labels.
+        labels: usize,
+        /// Ages.
+        ages: usize,
+    },
+    /// The pushes that a stored buffer's rows came with are out of order or have not happened.
+    #[error("stored rows must come from pushes in order up to {pushes}, got {last} for the last")]
+    Stamps {
+        /// That of the last row.
+        last: u64,
+        /// Pushes so far.
+        pushes: u64,
     },
 }

@@ -20,14 +20,16 @@
 mod batch;
 mod error;
 mod mining;
+mod ring_buffer;
 mod sampler;
 mod tuples;
 
 pub use batch::Batch;
-pub use error::{MiningError, SamplerError};
+pub use error::{BufferError, MiningError, SamplerError};
 pub use mining::{
     BatchHard, RandomTriplets, SemiHard, TripletKind, TripletMarginMiner, TripletMiner,
 };
+pub use ring_buffer::RingBuffer;
 pub use sampler::{
     BatchSampler, BatchStream, EpochStream, PkSampler, PkStream, RandomBatches, StreamState,
     UniformSampler,
