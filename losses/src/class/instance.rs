@@ -55,7 +55,7 @@ impl InstanceLossConfig {
 }
 
 /// Instance loss (Zheng, Zheng, Garrett, Yang, Xu, Shen, *Dual-Path Convolutional Image-Text Embeddings with Instance
-/// Loss*, ACM TOMM 2020, <https://arxiv.org/abs/1711.05535>, sec. 4).
+/// Loss*, ACM TOMM 2020, <https://arxiv.org/abs/1711.05535>).
 ///
 /// Every image with its texts is a class `y`. Embeddings of both kinds, `f` and `g`, go through **one** classifier, which
 /// is what brings them into one space:

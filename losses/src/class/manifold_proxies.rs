@@ -63,7 +63,7 @@ impl ManifoldProxiesLossConfig {
 }
 
 /// Manifold similarity to proxies (Aziere, Todorovic, *Ensemble Deep Manifold Similarity Learning using Hard Proxies*,
-/// CVPR 2019, sec. 3).
+/// CVPR 2019).
 ///
 /// Rows and proxies are the nodes of a graph with weights `S`; `F` is where a random walk over it ends. With `c` the
 /// proxy that row `i` is assigned to, and `F_p` the row of `F` of proxy `p`:

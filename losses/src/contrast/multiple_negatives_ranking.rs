@@ -53,7 +53,7 @@ impl MultipleNegativesRankingLossConfig {
 
 /// Multiple negatives ranking loss (Henderson, Al-Rfou, Strope, Sung, Lukács, Guo, Kumar, Miklos, Kurzweil,
 /// *Efficient Natural Language Response Suggestion for Smart Reply*, 2017, <https://arxiv.org/abs/1705.00652>,
-/// sec. 4.4, eq. 5).
+/// eq. 5).
 ///
 /// Row `i` of the positives belongs to anchor `i`; all others, and hard negatives if given, do not. With `c` over all
 /// of them:

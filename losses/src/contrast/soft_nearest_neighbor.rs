@@ -55,13 +55,13 @@ impl SoftNearestNeighborLossConfig {
 }
 
 /// Soft nearest neighbour loss (Frosst, Papernot, Hinton, *Analyzing and Improving Representations with
-/// the Soft Nearest Neighbor Loss*, ICML 2019, <https://arxiv.org/abs/1902.01889>, eq. 1 and 2).
+/// the Soft Nearest Neighbor Loss*, ICML 2019, <https://arxiv.org/abs/1902.01889>, eq. 1).
 ///
 /// For every row `i` of `n`:
 /// ```text
 /// ℓᵢ = −log( Σ_{j ≠ i, y_j = y_i} e^{−d(xᵢ, xⱼ)/T} / Σ_{k ≠ i} e^{−d(xᵢ, xₖ)/T} )
 /// ```
-/// It is [`NcaLoss`](crate::NcaLoss) with `σ = 1/T`, and a temperature that may be learned: eq. 2 takes the best `T`
+/// It is [`NcaLoss`](crate::NcaLoss) with `σ = 1/T`, and a temperature that may be learned: the paper takes the best `T`
 /// by gradient steps on `1/T`, which is what [`learn_temperature`](SoftNearestNeighborLossConfig::learn_temperature)
 /// makes a parameter. Below 1e-6 it counts as 1e-6. Used to untangle classes as it is, to entangle them with a
 /// negative weight. Deviates from the paper: rows without a positive drop out.

@@ -67,7 +67,7 @@ impl DynamicSoftMarginLossConfig {
 }
 
 /// Dynamic soft margin (Zhang, Rusinkiewicz, *Learning Local Descriptors with a CDF-Based Dynamic Soft Margin*, ICCV
-/// 2019, sec. 3).
+/// 2019).
 ///
 /// A triplet weighs as much as the share of triplets that are easier. With `d_n` the distance of the closest negative of
 /// either row of a positive pair, and `F` the cumulative sums of a moving histogram `h` of the gaps:
@@ -78,8 +78,10 @@ impl DynamicSoftMarginLossConfig {
 /// A gap counts for the two points of the histogram beside it, in proportion to its nearness; `F(Δ)` is the sum up to the
 /// point at or below `Δ`. `h` moves by [`update`](Self::update) alone, once a step and before `forward` as the authors do;
 /// until the first time it is even. The value may be negative. For two sets of matching rows, the paper's
-/// case, number the pairs and call [`forward_against`](Self::forward_against). Deviates from the authors' code, which
-/// leaves out negatives closer than 0.008 as wrong labels.
+/// case, number the pairs and call [`forward_against`](Self::forward_against).
+///
+/// Deviates from the authors' code, which leaves out negatives closer than 0.008 as wrong labels. A library whose `b` bins
+/// are `2 range / b` wide leaves out the point at the upper end: its `b` is `b + 1` here.
 ///
 /// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`]. With every negative, time and memory of
 /// [`TripletMarginLoss`](crate::TripletMarginLoss).

@@ -59,7 +59,7 @@ impl QuadrupletLossConfig {
 }
 
 /// Quadruplet loss (Chen, Chen, Zhang, Huang, *Beyond triplet loss: a deep quadruplet network for person
-/// re-identification*, CVPR 2017, <https://arxiv.org/abs/1704.01719>, sec. 3).
+/// re-identification*, CVPR 2017, <https://arxiv.org/abs/1704.01719>).
 ///
 /// Beside the triplets `(i, j, k)`, a positive pair must be closer than any pair of rows `k`, `l` of two
 /// different classes that are both not that of `i`:
@@ -73,9 +73,9 @@ impl QuadrupletLossConfig {
 /// negative and the mean positive distance of the batch; `d` is not learned; each mean runs over the terms that still
 /// cost something.
 ///
-/// Cost, for `p` ordered positive pairs, whose number is read back from the device: `O(n² · dim + p · n²)` time. Memory is
-/// as that of [`TripletMarginLoss`]: quadruplets are taken a positive pair at a time, off the graph,
-/// and the graph gets the finished gradient.
+/// Cost, for `p` ordered positive pairs, whose number is read back from the device: `O(n² · dim + p · n²)` time, `O(p · n)`
+/// memory as [`TripletMarginLoss`]: quadruplets are taken a row `k` at a time, off the graph, and
+/// the graph gets the finished gradient.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -155,7 +155,7 @@ impl QuadrupletLoss {
         self.triplets.reduce_all(distances, None, masks) + quadruplets
     }
 
-    /// The reduced `v`, a positive pair at a time.
+    /// The reduced `v`: all positive pairs against all pairs of one reference `k` at a time.
     fn quadruplets(
         &self,
         distances: Tensor<2>,
@@ -170,50 +170,48 @@ impl QuadrupletLoss {
         if count == 0 {
             return zero_on_graph(distances);
         }
+        let places = anchors.clone() * m as i64 + positives;
+        let to_positive = fixed.clone().reshape([n * m]).select(0, places.clone());
+        let bounds = to_positive.reshape([count, 1]) + self.other_margin;
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
-        let negative = masks.negative.clone().int();
+        let is_negative = masks.negative.clone().int().select(0, anchors);
+        let is_negative = is_negative.equal_scalar(1); // [pairs, m]
         // No mean is larger than its largest term: terms are divided by as many as there can be.
         let share = 1.0 / (count * m * m) as f64;
-        let (mut sums, mut counts, mut pulls) = (Vec::new(), Vec::new(), Vec::new());
-        let mut pushes = others.zeros_like();
-        for pair in 0..count {
-            let anchor = anchors.clone().narrow(0, pair, 1);
-            let positive = positives.clone().narrow(0, pair, 1).reshape([1, 1]);
-            let to_positive = fixed.clone().select(0, anchor.clone()).gather(1, positive);
-            let is_negative = negative.clone().select(0, anchor).equal_scalar(1); // [1, m]
-            let of_others = is_negative
+        let (mut sums, mut counts, mut pushes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pulls = bounds.zeros_like();
+        for k in 0..m {
+            let shape = [count, m];
+            let valid = is_negative
                 .clone()
-                .expand([m, m])
-                .bool_and(is_negative.transpose().expand([m, m]));
-            let terms = (to_positive - others.clone() + self.other_margin).clamp_min(0.0);
-            let valid = differ.clone().bool_and(of_others);
+                .bool_and(is_negative.clone().narrow(1, k, 1).expand(shape))
+                .bool_and(differ.clone().narrow(0, k, 1).expand(shape));
+            let terms = (bounds.clone() - others.clone().narrow(0, k, 1)).clamp_min(0.0);
             let counted = self.reducer.counted(&terms, valid);
-            let is_idle = terms.clone().lower_equal_scalar(0.0);
-            let shares = fixed.clone().narrow(0, 0, 1).narrow(1, 0, 1);
-            let shares = shares.full_like(share).expand([m, m]);
-            let shares = shares.mask_fill(counted.clone().bool_not(), 0.0);
-            let slopes = shares.clone().mask_fill(is_idle, 0.0);
-            let terms = terms.mask_fill(counted.bool_not(), 0.0);
+            let terms = terms.mask_fill(counted.clone().bool_not(), 0.0);
+            // Not "above 0": so NaN counts, and a broken embedding shows.
+            let slopes = terms.clone().lower_equal_scalar(0.0).bool_not();
+            let slopes = slopes.float().cast(terms.dtype());
             sums.push((terms * share).sum());
-            counts.push(shares.sum());
-            pulls.push(slopes.clone().sum());
-            pushes = pushes - slopes;
+            counts.push(counted.int().sum().float().cast(slopes.dtype()));
+            pulls = pulls + slopes.clone().sum_dim(1);
+            pushes.push(-slopes.sum_dim(0));
         }
-        let sum = |parts| Tensor::cat(parts, 0).sum();
+        let sum = Tensor::cat(sums, 0).sum();
+        let parts = Tensor::cat(counts, 0).sum();
         let parts = match self.reducer {
-            Reducer::Sum => sum(counts).full_like(share),
-            _ => sum(counts).clamp_min(share),
+            Reducer::Sum => parts.full_like(1.0),
+            _ => parts.clamp_min(1.0),
         };
         let by_distances = fixed.zeros_like().reshape([n * m]);
-        let places = anchors * m as i64 + positives;
-        let pulls = Tensor::cat(pulls, 0);
+        let pulls = pulls.reshape([count]);
         let by_distances = by_distances.select_assign(0, places, pulls, IndexingUpdateOp::Add);
         let per_part = |gradient: Tensor<2>| gradient / parts.clone().reshape([1, 1]);
         attach(
-            sum(sums) / parts.clone(),
+            sum / (parts.clone() * share),
             vec![
                 (distances, per_part(by_distances.reshape([n, m]))),
-                (among, per_part(pushes)),
+                (among, per_part(Tensor::cat(pushes, 0))),
             ],
         )
     }

@@ -54,7 +54,7 @@ impl SelectivelyContrastiveTripletLossConfig {
 }
 
 /// Selectively contrastive triplet loss (Xuan, Stylianou, Liu, Pless, *Hard negative examples are hard, but
-/// useful*, ECCV 2020, <https://arxiv.org/abs/2007.12749>, sec. 4).
+/// useful*, ECCV 2020, <https://arxiv.org/abs/2007.12749>).
 ///
 /// Every anchor with its closest positive `p` and its closest negative `n`, `s` being cosines to it:
 /// ```text
