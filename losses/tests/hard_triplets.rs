@@ -121,45 +121,66 @@ fn quadruplet_against_a_reference_set_with_gradients_to_both() {
     );
 }
 
+/// The terms of anchors, and whether they are hard.
+fn selective_of(rows: &Rows, classes: &[i64], hard_above: f64) -> Vec<(f64, bool)> {
+    let mut terms = Vec::new();
+    for i in 0..rows.len() {
+        let closest = |keep: &dyn Fn(usize) -> bool| {
+            let others = (0..rows.len()).filter(|&j| keep(j));
+            let cosines = others.map(|j| cosine(&rows[i], &rows[j]));
+            cosines.fold(f64::NEG_INFINITY, f64::max)
+        };
+        let p = closest(&|j| j != i && classes[j] == classes[i]);
+        let n = closest(&|j| classes[j] != classes[i]);
+        let is_hard = n > p || n > hard_above;
+        let term = if is_hard {
+            0.7 * n
+        } else {
+            ((n - p) / 0.2).exp().ln_1p()
+        };
+        if p > f64::NEG_INFINITY {
+            terms.push((term, is_hard));
+        }
+    }
+    terms
+}
+
+fn mean_of(terms: &[(f64, bool)]) -> f64 {
+    mean(&terms.iter().map(|term| term.0).collect::<Vec<_>>())
+}
+
+fn selective(hard_above: f64) -> SelectivelyContrastiveTripletLoss {
+    SelectivelyContrastiveTripletLossConfig::new()
+        .with_lambda(0.7)
+        .with_temperature(0.2)
+        .with_hard_above(hard_above)
+        .init(&device())
+}
+
 #[test]
 fn selectively_contrastive_triplets() {
     for hard_above in [1.0, 0.5] {
-        let loss = SelectivelyContrastiveTripletLossConfig::new()
-            .with_lambda(0.7)
-            .with_temperature(0.2)
-            .with_hard_above(hard_above)
-            .init(&device());
-        let definition = |rows: &Rows| {
-            let mut terms = Vec::new();
-            let mut hard = 0;
-            for i in 0..8 {
-                let closest = |keep: &dyn Fn(usize) -> bool| {
-                    let cosines = (0..8)
-                        .filter(|&j| keep(j))
-                        .map(|j| cosine(&rows[i], &rows[j]));
-                    cosines.fold(f64::NEG_INFINITY, f64::max)
-                };
-                let p = closest(&|j| j != i && CLASSES[j] == CLASSES[i]);
-                let n = closest(&|j| CLASSES[j] != CLASSES[i]);
-                if p == f64::NEG_INFINITY {
-                    continue;
-                }
-                let is_hard = n > p || n > hard_above;
-                hard += usize::from(is_hard);
-                terms.push(if is_hard {
-                    0.7 * n
-                } else {
-                    ((n - p) / 0.2).exp().ln_1p()
-                });
-            }
-            assert!(hard > 0 && hard < terms.len(), "both cases are met");
-            mean(&terms)
-        };
+        let loss = selective(hard_above);
+        let hard = selective_of(&rows(8, 3), &CLASSES, hard_above);
+        assert!(hard.iter().any(|term| term.1) && hard.iter().any(|term| !term.1));
         assert_is(
             &rows(8, 3),
             &|x| loss.forward(x, labels(&CLASSES)),
-            &definition,
+            &|rows| mean_of(&selective_of(rows, &CLASSES, hard_above)),
         );
+    }
+}
+
+#[test]
+fn a_triplet_is_hard_from_where_its_negative_is_closer() {
+    let at = |angle: f64| vec![angle.cos(), angle.sin()];
+    for (turn, hard) in [(1e-6, false), (-1e-6, true)] {
+        let rows = vec![at(0.0), at(1.0), at(-1.0 - turn)];
+        let classes = [0, 0, 1];
+        let terms = selective_of(&rows, &classes, 1.0);
+        assert_eq!(terms[0].1, hard);
+        let value = selective(1.0).forward(tensor(&rows, DType::F64), labels(&classes));
+        assert!((to_f64(value) - mean_of(&terms)).abs() < 1e-12);
     }
 }
 
