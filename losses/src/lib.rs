@@ -8,11 +8,11 @@
 //!
 //! | kind | losses |
 //! |---|---|
-//! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`LargeMarginSoftmaxLoss`], [`SphereFaceLoss`], [`CosFaceLoss`], [`ArcFaceLoss`], [`SubCenterArcFaceLoss`], [`DynamicArcFaceLoss`], [`CombinedMarginLoss`], [`CurricularFaceLoss`], [`AdaFaceLoss`], [`MagFaceLoss`], [`ElasticFaceLoss`], [`P2sGradLoss`] |
-//! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`] |
-//! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
-//! | contrastive by softmax | [`NtXentLoss`], [`SupConLoss`] |
-//! | centres | [`CenterLoss`] |
+//! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`LargeMarginSoftmaxLoss`], [`SphereFaceLoss`], [`CosFaceLoss`], [`ArcFaceLoss`], [`SubCenterArcFaceLoss`], [`DynamicArcFaceLoss`], [`CombinedMarginLoss`], [`CurricularFaceLoss`], [`AdaFaceLoss`], [`MagFaceLoss`], [`ElasticFaceLoss`], [`P2sGradLoss`], [`InstanceLoss`] |
+//! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`], [`ManifoldProxiesLoss`] |
+//! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`DynamicSoftMarginLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`QuadrupletLoss`], [`SelectivelyContrastiveTripletLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
+//! | contrastive by softmax | [`Ge2eLoss`], [`MultipleNegativesRankingLoss`], [`NtXentLoss`], [`SoftNearestNeighborLoss`], [`SupConLoss`] |
+//! | centres | [`CenterLoss`], [`MagnetLoss`] |
 //! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
 //!
@@ -56,14 +56,19 @@ pub use class::{
     AdaFaceLoss, AdaFaceLossConfig, ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig,
     CombinedMarginLoss, CombinedMarginLossConfig, CosFaceLoss, CosFaceLossConfig,
     CurricularFaceLoss, CurricularFaceLossConfig, DynamicArcFaceLoss, DynamicArcFaceLossConfig,
-    ElasticFaceLoss, ElasticFaceLossConfig, ElasticMargin, LargeMarginSoftmaxLoss,
-    LargeMarginSoftmaxLossConfig, MagFaceLoss, MagFaceLossConfig, MarginAnnealing,
+    ElasticFaceLoss, ElasticFaceLossConfig, ElasticMargin, InstanceLoss, InstanceLossConfig,
+    LargeMarginSoftmaxLoss, LargeMarginSoftmaxLossConfig, MagFaceLoss, MagFaceLossConfig,
+    MagnetLoss, MagnetLossConfig, ManifoldProxiesLoss, ManifoldProxiesLossConfig, MarginAnnealing,
     NormalizedSoftmaxLoss, NormalizedSoftmaxLossConfig, P2sGradLoss, P2sGradLossConfig,
     ProxyAnchorLoss, ProxyAnchorLossConfig, ProxyNcaLoss, ProxyNcaLossConfig, SoftTripleLoss,
     SoftTripleLossConfig, SoftmaxLoss, SoftmaxLossConfig, SphereFaceLoss, SphereFaceLossConfig,
     SubCenterArcFaceLoss, SubCenterArcFaceLossConfig, SubCenterOutliers, sample_classes,
 };
-pub use contrast::{NtXentLoss, NtXentLossConfig, SupConLoss, SupConLossConfig};
+pub use contrast::{
+    Ge2eLoss, Ge2eLossConfig, Ge2eVariant, MultipleNegativesRankingLoss,
+    MultipleNegativesRankingLossConfig, NtXentLoss, NtXentLossConfig, SoftNearestNeighborLoss,
+    SoftNearestNeighborLossConfig, SupConLoss, SupConLossConfig,
+};
 pub use cross_batch_memory::{CrossBatchMemory, CrossBatchMemoryConfig, ReferenceLoss};
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
@@ -73,10 +78,12 @@ pub use numerics::l2_normalize;
 pub use ops::{LogSumExp, RowLoss, RowPairs, Terms, exp_in_range, row_loss};
 pub use pair::{
     AngularLoss, AngularLossConfig, CircleLoss, CircleLossConfig, ContrastiveLoss,
-    ContrastiveLossConfig, GeneralizedLiftedStructureLoss, GeneralizedLiftedStructureLossConfig,
-    IntraPairVarianceLoss, IntraPairVarianceLossConfig, LiftedStructureLoss,
-    LiftedStructureLossConfig, MarginLoss, MarginLossConfig, MultiSimilarityLoss,
-    MultiSimilarityLossConfig, NPairsLoss, NPairsLossConfig, NcaLoss, NcaLossConfig,
+    ContrastiveLossConfig, DynamicSoftMarginLoss, DynamicSoftMarginLossConfig,
+    GeneralizedLiftedStructureLoss, GeneralizedLiftedStructureLossConfig, IntraPairVarianceLoss,
+    IntraPairVarianceLossConfig, LiftedStructureLoss, LiftedStructureLossConfig, MarginLoss,
+    MarginLossConfig, MultiSimilarityLoss, MultiSimilarityLossConfig, NPairsLoss, NPairsLossConfig,
+    NcaLoss, NcaLossConfig, QuadrupletLoss, QuadrupletLossConfig,
+    SelectivelyContrastiveTripletLoss, SelectivelyContrastiveTripletLossConfig,
     ThresholdConsistentMarginLoss, ThresholdConsistentMarginLossConfig, TripletMarginLoss,
     TripletMarginLossConfig, TupletMarginLoss, TupletMarginLossConfig,
 };

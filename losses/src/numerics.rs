@@ -122,6 +122,12 @@ pub(crate) fn common_scale(x: &Tensor<2>, y: &Tensor<2>) -> Tensor<2> {
         .reshape([1, 1])
 }
 
+/// `max(x, floor)` with the gradient of `x`, so that a parameter that has fallen below comes back.
+pub(crate) fn at_least<const D: usize>(x: Tensor<D>, floor: f64) -> Tensor<D> {
+    let fixed = x.clone().detach();
+    fixed.clone().clamp_min(floor) + (x - fixed)
+}
+
 /// True everywhere, in the shape of `like`.
 pub(crate) fn everywhere<const D: usize>(like: &Tensor<D>) -> Tensor<D, Bool> {
     Tensor::<D, Int>::zeros(like.dims(), &like.device()).equal_scalar(0)

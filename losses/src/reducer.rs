@@ -91,19 +91,28 @@ impl Reducer {
     /// - `losses`, `selected`: the same shape
     /// - output: `[1]`
     pub fn reduce<const D: usize>(self, losses: Tensor<D>, selected: Tensor<D, Bool>) -> Tensor<1> {
-        // Written so that NaN counts as selected: a broken embedding must not look like a met margin.
-        let above = |low: f64| losses.clone().lower_equal_scalar(low).bool_not();
-        let below = |high: f64| losses.clone().greater_equal_scalar(high).bool_not();
-        let selected = match self {
-            Self::Mean | Self::Sum => selected,
-            Self::AvgNonZero => selected.bool_and(above(0.0)),
-            Self::Threshold { low, high } => selected.bool_and(above(low)).bool_and(below(high)),
-        };
+        let selected = self.counted(&losses, selected);
         let kept = losses.mask_fill(selected.clone().bool_not(), 0.0);
         if self == Self::Sum {
             return kept.sum();
         }
         let count = selected.int().sum().clamp_min(1).float().cast(kept.dtype());
         (kept / count.reshape([1; D])).sum()
+    }
+
+    /// Those of the selected terms that count.
+    pub(crate) fn counted<const D: usize>(
+        self,
+        losses: &Tensor<D>,
+        selected: Tensor<D, Bool>,
+    ) -> Tensor<D, Bool> {
+        // Written so that NaN counts as selected: a broken embedding must not look like a met margin.
+        let above = |low: f64| losses.clone().lower_equal_scalar(low).bool_not();
+        let below = |high: f64| losses.clone().greater_equal_scalar(high).bool_not();
+        match self {
+            Self::Mean | Self::Sum => selected,
+            Self::AvgNonZero => selected.bool_and(above(0.0)),
+            Self::Threshold { low, high } => selected.bool_and(above(low)).bool_and(below(high)),
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod angular;
 mod circle;
 mod contrastive;
+mod dynamic_soft_margin;
 mod generalized_lifted_structure;
 mod intra_pair_variance;
 mod lifted_structure;
@@ -10,6 +11,8 @@ mod margin;
 mod multi_similarity;
 mod n_pairs;
 mod nca;
+mod quadruplet;
+mod selectively_contrastive;
 mod threshold_consistent_margin;
 mod triplet_margin;
 mod tuplet_margin;
@@ -17,6 +20,7 @@ mod tuplet_margin;
 pub use angular::{AngularLoss, AngularLossConfig};
 pub use circle::{CircleLoss, CircleLossConfig};
 pub use contrastive::{ContrastiveLoss, ContrastiveLossConfig};
+pub use dynamic_soft_margin::{DynamicSoftMarginLoss, DynamicSoftMarginLossConfig};
 pub use generalized_lifted_structure::{
     GeneralizedLiftedStructureLoss, GeneralizedLiftedStructureLossConfig,
 };
@@ -26,6 +30,10 @@ pub use margin::{MarginLoss, MarginLossConfig};
 pub use multi_similarity::{MultiSimilarityLoss, MultiSimilarityLossConfig};
 pub use n_pairs::{NPairsLoss, NPairsLossConfig};
 pub use nca::{NcaLoss, NcaLossConfig};
+pub use quadruplet::{QuadrupletLoss, QuadrupletLossConfig};
+pub use selectively_contrastive::{
+    SelectivelyContrastiveTripletLoss, SelectivelyContrastiveTripletLossConfig,
+};
 pub use threshold_consistent_margin::{
     ThresholdConsistentMarginLoss, ThresholdConsistentMarginLossConfig,
 };

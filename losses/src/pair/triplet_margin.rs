@@ -176,7 +176,7 @@ impl TripletMarginLoss {
     /// class that is `m / K` times less than all combinations of three.
     ///
     /// `distances` is rows x references, `among` references x references.
-    fn reduce_all(
+    pub(super) fn reduce_all(
         &self,
         distances: Tensor<2>,
         among: Option<Tensor<2>>,
