@@ -39,7 +39,7 @@ impl Task<'_> {
 /// - Embeddings: `unit`, normalized, `given`, as the encoder gives them, or `own`, by the loss's [`TrainWith`].
 macro_rules! objectives {
     ($($(#[$meta:meta])* $name:ident($loss:ty): $batches:ident $rows:ident, $make:expr;)*) => {
-        /// A loss by name.
+        /// A loss by name: every loss of `metric-losses` but the regularizers, which stand beside one.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
         #[serde(rename_all = "kebab-case")]
         pub enum LossName {
