@@ -39,8 +39,8 @@ pub(crate) struct SpeedArgs {
     #[arg(long, value_name = "R")]
     repeat: Option<usize>,
     /// data=normal, uniform or clusters; p=P of minkowski; margin=M of a miner; iterations=I and
-    /// variant=lloyd or hamerly of kmeans; trials=T of kmeans++; num_classes=C of a loss against
-    /// classes; mining=none or semi_hard of the triplet loss; engine=tiles, burn or ndarray of product
+    /// variant=lloyd or hamerly of kmeans; trials=T of kmeans++; `num_classes=C` of a loss against
+    /// classes; mining=none or `semi_hard` of the triplet loss; engine=tiles, burn or ndarray of product
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = key_value)]
     params: Vec<(String, String)>,
     /// Print the result as JSON
