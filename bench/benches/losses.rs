@@ -3,7 +3,8 @@
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use metric_bench::run::{LossName, Objective};
+use metric_bench::run::{LossName, Objective, Step, Task};
+use rand::SeedableRng;
 
 const CLASSES: usize = 32;
 const PER_CLASS: usize = 4;
@@ -26,12 +27,23 @@ fn losses(c: &mut Criterion) {
         ("center", LossName::Center),
         ("arc_face", LossName::Arcface),
     ];
+    let task = Task {
+        class_counts: &[PER_CLASS; CLASSES],
+        dim: DIM,
+        device: &device,
+    };
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     for (name, loss) in names {
-        let objective = Objective::new(loss, CLASSES, DIM, &device);
+        let objective = Objective::new(loss, &task);
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 let x = x.clone().detach().require_grad();
-                objective.forward(x, labels.clone(), None).backward()
+                let mut step = Step {
+                    number: 0,
+                    triplets: None,
+                    random: &mut random,
+                };
+                objective.forward(x, labels.clone(), &mut step).backward()
             });
         });
     }

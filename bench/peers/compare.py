@@ -19,6 +19,21 @@ PATIENCE = 30.0  # seconds after which an answer is no longer waited for
 # faiss brings an OpenBLAS that does not know newer processors: it is given the best of these kernels. NumPy's finds its own.
 CORES = [None, "SkylakeX", "Haswell", "Zen"]
 DIMS = [64, 128, 512, 768]
+# pytorch-metric-learning's NT-Xent holds positive pairs x negative pairs: 512 rows are the most that fit in 12 GB.
+LOSSES = [
+    ("sup_con", 8192, {}),
+    ("nt_xent", 8192, {}),
+    ("nt_xent", 512, {}),
+    ("triplet_margin", 512, {}),
+    ("triplet_margin", 1024, {"mining": "semi_hard"}),
+    ("lifted_structure", 256, {}),
+    ("multi_similarity", 1024, {}),
+    ("circle", 1024, {}),
+    ("contrastive", 1024, {}),
+    ("arc_face", 256, {"num_classes": "100000"}),
+    ("proxy_anchor", 256, {"num_classes": "100000"}),
+    ("smooth_ap", 256, {}),
+]
 
 
 def cases(quick):
@@ -39,6 +54,18 @@ def cases(quick):
     yield "kmeans++", {"n": 100_000, "dim": 128, "k": 256}
     for model, batch in [("conv4", 128), ("resnet18", 64), ("mlp", 128)]:
         yield f"train_step:{model}", {"n": batch, "dim": 1}
+    for name, n, params in LOSSES:
+        yield f"loss:{name}", {"n": n, "dim": 128, "params": params}
+
+
+def chosen_cases(ops, quick):
+    """The comparisons asked for; a loss without one of its own is compared on 256 rows."""
+    known = [{"op": op, **rest} for op, rest in cases(quick)]
+    if not ops:
+        return known
+    own = {case["op"] for case in known}
+    others = [op for op in ops if op.startswith("loss:") and op not in own]
+    return [case for case in known if case["op"] in ops] + [{"op": op, "n": 256, "dim": 128} for op in others]
 
 
 def size(case):
@@ -109,7 +136,8 @@ class Servers:
 
     def contenders(self, case):
         """Every system with the operation: its name, and a function that times it once."""
-        for core, server in self.all:
+        # Each of the others is its own process, and has no losses.
+        for core, server in self.all[:1] if case["op"].startswith("loss:") else self.all:
             for name in server.ask({**case, "list": True}):
                 shown = f"{name} ({core})" if core else name
                 yield shown, lambda server=server, name=name: server.ask({**case, "only": name})[name]
@@ -135,7 +163,14 @@ def ours(program, case, threads):
         print(done.stderr.strip()[:200], file=sys.stderr)
         return None
     report = json.loads(done.stdout)
-    return {"wall_ms": report["median_ms"], "cpu_ms": report["cpu_ms"]}
+    return {"wall_ms": report["median_ms"], "cpu_ms": report["cpu_ms"], "extra_mb": report["extra_rss_mb"]}
+
+
+def extra_mb_of(system, case):
+    """Memory beyond its inputs that a loss of another system takes, in a process of its own."""
+    command = [sys.executable, os.path.join(HERE, "losses.py"), json.dumps(case), system]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return float(done.stdout) if done.returncode == 0 else None
 
 
 def attempt(time_once):
@@ -191,12 +226,26 @@ def ratio(found):
     return f"{best[1] / statistics.median(found['ours']):.2f}"
 
 
-def compare(program, chosen, count, one, two):
-    print("| op | size | ours, cpu ms | best peer | peer / ours | others, cpu ms | ours, wall ms on 2 threads | best peer there | peer / ours there |")
-    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+def memory(program, case, best):
+    """Three more columns: extra MB of ours and of the best peer on one thread, and their ratio."""
+    own = (ours(program, case, 1) or {}).get("extra_mb")
+    peer = extra_mb_of(best[0], case) if best else None
+    show = lambda mb: "–" if mb is None else f"{mb:,.1f}"
+    return f" {show(own)} | {show(peer)} | {peer / own:.2f} |" if own and peer else f" {show(own)} | {show(peer)} | – |"
+
+
+def compare(program, chosen, count, one, two, with_memory=False):
+    if not chosen:
+        return
+    more = " ours, extra MB | best peer, extra MB | peer / ours |" if with_memory else ""
+    print(
+        "| op | size | ours, cpu ms | best peer | peer / ours | others, cpu ms | ours, wall ms on 2 threads "
+        f"| best peer there | peer / ours there |{more}"
+    )
+    print("|---|---|---|---|---|---|---|---|---|" + ("---|---|---|" if with_memory else ""), flush=True)
     hopeless = {}
     for case in chosen:
-        kind = (case["op"], json.dumps(case.get("params")), case.get("queries"))
+        kind = (case["op"], json.dumps(case.get("params")), case.get("queries"), case["n"])
         print(f"{case['op']}, {size(case)}", file=sys.stderr)
 
         def field(servers, threads):
@@ -210,18 +259,20 @@ def compare(program, chosen, count, one, two):
         hopeless.setdefault(kind, set()).update(slow, (name for name in missing if name != "ours"))
         best = best_of(found)
         near = {name for name, values in found.items() if len(values) > 1} | {"ours"}
+        near |= {best[0]} if best and with_memory else set()
         both, _ = rounds([pair for pair in field(two, 2) if pair[0] in near], min(count, 3), "wall_ms")
         there = best_of(both)
         show = lambda found, pair: f"{pair[0]}, {milliseconds([pair[1]])}" if pair else "–"
         others = [
             f"{name} {milliseconds(values)}" + (" (once)" if len(values) == 1 < count else "")
             for name, values in sorted(found.items(), key=lambda pair: statistics.median(pair[1]))
-            if name != "ours" and name != best[0]
+            if name != "ours" and best and name != best[0]
         ] + [f"{name}: {reason}" for name, reason in missing.items() if name != "ours"]
         own = lambda found: milliseconds(found["ours"]) if "ours" in found else "not built"
         print(
             f"| {case['op']} | {size(case)} | {own(found)} | {show(found, best)} | {ratio(found)} | {'; '.join(others)} "
-            f"| {own(both)} | {show(both, there)} | {ratio(both)} |",
+            f"| {own(both)} | {show(both, there)} | {ratio(both)} |"
+            + (memory(program, case, best) if with_memory else ""),
             flush=True,
         )
 
@@ -259,12 +310,15 @@ def main():
     options = parser.parse_intermixed_args()
     if options.laws:
         return show_laws(options.program, options.ops)
-    chosen = [{"op": op, **rest} for op, rest in cases(options.quick) if not options.ops or op in options.ops]
+    chosen = chosen_cases(options.ops, options.quick)
     if not chosen:
         sys.exit(f"no comparison is called {', '.join(options.ops)}; there are {', '.join(sorted({op for op, _ in cases(True)}))}")
     one, two = Servers(1), Servers(2)
+    count = options.rounds or (3 if options.quick else 9)
+    of_losses = [case for case in chosen if case["op"].startswith("loss:")]
     try:
-        compare(options.program, chosen, options.rounds or (3 if options.quick else 9), one, two)
+        compare(options.program, [case for case in chosen if case not in of_losses], count, one, two)
+        compare(options.program, of_losses, count, one, two, with_memory=True)
     finally:
         one.stop()
         two.stop()

@@ -365,6 +365,10 @@ def ways_of(case):
         return k_means(rows(n, dim, 1), case["k"], int(params.get("iterations", 10)))
     if kind == "train_step":
         return train_step(name, n)
+    if kind == "loss" and torch:
+        import losses
+
+        return losses.ways(case)
     if kind == "kmeans++":
         return k_means_start(rows(n, dim, 1), case["k"])
     return {}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Measures `metric` against other systems on this machine and prints a table in Markdown.
 #   bench/peers/run.sh PYTHON [--quick] [--laws] [--rounds R] [OP ...]
-# PYTHON has numpy, scipy, scikit-learn, torch, faiss-cpu, numkong and usearch; one that is missing is left out.
+# PYTHON has numpy, scipy, scikit-learn, torch, faiss-cpu, numkong, usearch and pytorch-metric-learning; one that is
+# missing is left out.
 # OP is a name of `metric speed --op`, such as pairwise:euclidean; without one, all comparisons are made.
 # --quick makes fewer rounds and sizes. --laws shows instead how well the laws hold for rows near 1e4.
 set -euo pipefail

@@ -146,6 +146,10 @@ fn every_loss_learns_something_in_a_few_steps() {
         "triplet",
         "center",
         "arcface",
+        "elastic-face",
+        "proxy-anchor",
+        "smooth-ap",
+        "sup-con",
     ] {
         let out = dir.path().join(loss);
         succeed(short(&out).args(["--loss", loss, "--no-baseline"]));
@@ -214,7 +218,11 @@ fn kill_at(command: &mut Command, out: &Path, name: &str) {
 fn a_killed_run_resumes_to_the_same_bits_as_one_never_interrupted() {
     let dir = TempDir::new().unwrap();
     // 1,258 examples, batches of 20: 62 batches an epoch, so every step is in mid-epoch.
-    for (loss, miner) in [("triplet", Some("random")), ("center", None)] {
+    for (loss, miner) in [
+        ("triplet", Some("random")),
+        ("center", None),
+        ("elastic-face", None),
+    ] {
         let whole = dir.path().join(format!("{loss}-whole"));
         let killed = dir.path().join(format!("{loss}-killed"));
         let with_options = |out: &Path| {

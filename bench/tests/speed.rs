@@ -120,8 +120,12 @@ fn the_golden_names_of_what_is_built_are_known() {
         "kmeans++",
         "loss:triplet_margin",
         "loss:arc_face",
+        "loss:signal_to_noise_ratio_contrastive",
+        "loss:regularizer_center_invariant",
+        "loss:smooth_ap",
         "miner:batch_hard",
         "evaluate",
+        "product",
     ] {
         assert!(known.iter().any(|op| op == name), "{name}");
     }
@@ -140,6 +144,10 @@ fn queries_and_data_and_orders_are_options() {
         "--op kmeans --n 40 --dim 3 --k 4 --param iterations=2 --param variant=hamerly --json",
         "--op kmeans++ --n 40 --dim 3 --k 4 --param trials=1 --json",
         "--op miner:triplet_margin --classes 4 --per-class 3 --dim 4 --param margin=0.1 --json",
+        "--op loss:triplet_margin --classes 4 --per-class 3 --dim 4 --param mining=semi_hard --json",
+        "--op loss:arc_face --n 8 --dim 4 --param num_classes=50 --json",
+        "--op product --n 300 --dim 3 --param engine=burn --json",
+        "--op product --n 300 --dim 3 --param engine=ndarray --json",
     ] {
         assert!(succeed(line)["median_ms"].as_f64().unwrap() > 0.0);
     }
@@ -205,6 +213,35 @@ fn options_that_cannot_be_are_refused_by_name() {
     for (p, expected) in [("0.5", "p must be at least 1"), ("three", "a number")] {
         let error = refuse(&format!("--op pairwise:minkowski --n 8 --param p={p}"));
         assert!(error.contains(expected), "{p}: {error}");
+    }
+}
+
+#[test]
+fn parameters_of_losses_and_products_are_checked() {
+    for (line, expected) in [
+        (
+            "loss:sup_con --param num_classes=9",
+            "no parameter num_classes",
+        ),
+        (
+            "loss:arc_face --n 8 --param num_classes=1",
+            "num_classes must be at least --classes",
+        ),
+        (
+            "loss:arc_face --n 8 --param num_classes=many",
+            "a whole number",
+        ),
+        (
+            "loss:triplet_margin --n 8 --param mining=hard",
+            "none or semi_hard",
+        ),
+        (
+            "product --n 8 --param engine=abacus",
+            "tiles, ndarray or burn",
+        ),
+    ] {
+        let error = refuse(&format!("--op {line}"));
+        assert!(error.contains(expected), "{line}: {error}");
     }
 }
 

@@ -112,8 +112,8 @@ impl RunConfig {
             "--epochs, --steps and --minutes must be above 0",
         )?;
         require(
-            self.miner.is_none() || self.loss == LossName::Triplet,
-            "--miner chooses triplets, so it goes with --loss triplet",
+            self.miner.is_none() || self.loss.takes_triplets(),
+            "--miner chooses triplets, so it goes with --loss triplet or margin",
         )?;
         require(
             self.classes_per_batch != Some(1) || !self.loss.compares_pairs(),

@@ -16,6 +16,7 @@ mod miner;
 mod objective;
 mod outputs;
 mod plan;
+mod train_with;
 mod trainer;
 
 pub use config::{Budget, DataConfig, RunConfig};
@@ -25,5 +26,6 @@ pub use evaluate::{Scores, embed, score};
 pub use examples::Examples;
 pub use execute::{Outcome, Run, Watch};
 pub use miner::MinerName;
-pub use objective::{LossName, Objective, SoftmaxAndCenter};
+pub use objective::{LossName, Objective, Task};
 pub use outputs::{SeedReport, Timing};
+pub use train_with::{Beside, Step};

@@ -141,7 +141,7 @@ impl Plan {
         let stream = stream(phase.loss, &data.train, classes, per_class)?;
         let miner = config
             .miner
-            .filter(|_| phase.loss == LossName::Triplet)
+            .filter(|_| phase.loss.takes_triplets())
             .map(|miner| miner.build(per_class))
             .transpose()
             .map_err(|source| RunError::Mining { step: 0, source })?;

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::error::RunError;
 use super::examples::{Examples, download};
 use super::files::{create_dir, read, read_json, write_atomic, write_json};
-use super::objective::{LossName, Objective};
+use super::objective::{LossName, Objective, Task};
+use super::train_with::Step;
 use crate::encoder::{Encoder, EncoderConfig};
 use crate::optimizer::AdamW;
 
@@ -83,8 +84,12 @@ impl Trainer {
             .with_embedding_size(config.embedding_dim)
             .init(&device)
             .standardized_by(&mean, &deviation);
-        let classes = train.class_names().len();
-        let objective = Objective::new(config.loss, classes, config.embedding_dim, &device);
+        let task = Task {
+            class_counts: &class_counts(train),
+            dim: config.embedding_dim,
+            device: &device,
+        };
+        let objective = Objective::new(config.loss, &task);
         let optimizer = AdamW {
             weight_decay: config.weight_decay as f32,
         };
@@ -126,10 +131,14 @@ impl Trainer {
             .forward(train.batch(indices.iter().copied(), &self.device));
         let triplets = self.mine(&embeddings, &labels)?;
         let targets = upload_labels(&labels, &self.device);
-        let loss =
-            learner
-                .objective
-                .forward(embeddings.clone(), targets.clone(), triplets.as_ref());
+        let mut now = Step {
+            number: self.progress.step,
+            triplets: triplets.as_ref(),
+            random: &mut self.progress.generator,
+        };
+        let loss = learner
+            .objective
+            .forward(embeddings.clone(), targets.clone(), &mut now);
         let value = loss.clone().into_scalar::<f32>();
         if !value.is_finite() {
             return Err(RunError::Diverged {
@@ -295,6 +304,15 @@ fn write_record(path: &Path, bytes: Result<Bytes, String>) -> Result<(), RunErro
         reason,
     })?;
     write_atomic(path, &bytes)
+}
+
+/// Examples of each class, and one where there is none.
+fn class_counts(train: &Examples) -> Vec<usize> {
+    let mut counts = vec![0; train.class_names().len()];
+    for &label in train.labels() {
+        counts[label as usize] += 1;
+    }
+    counts.into_iter().map(|count| count.max(1)).collect()
 }
 
 fn upload_labels(labels: &[u32], device: &Device) -> Tensor<1, Int> {

@@ -3,45 +3,112 @@
 use std::hint::black_box;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use metric_losses::{
-    ArcFaceLossConfig, CenterLossConfig, ContrastiveLossConfig, NormalizedSoftmaxLossConfig,
-    NtXentLossConfig, SoftmaxLossConfig, SupConLossConfig, TripletMarginLossConfig, l2_normalize,
-};
+use metric_core::Relevance;
+use metric_losses::*;
+use metric_sampling::{Batch, TripletKind, TripletMarginMiner, TripletMiner};
+use ndarray::Array2;
 
 use super::{Op, Settings, SpeedError, Work, data};
 
-type Forward = Box<dyn Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>>;
-type Make = fn(&Settings, &Device) -> Forward;
+/// The loss of one batch.
+type Forward = Box<dyn Fn(Tensor<2>, Tensor<1, Int>) -> Result<Tensor<1>, SpeedError>>;
+type Make = fn(&Settings, &Device) -> Result<Forward, SpeedError>;
 
-macro_rules! loss {
-    ($name:literal, $config:ident) => {
-        (loss!(@op $name), |_, device| {
+/// A line: the name as in the reference cases, what the loss is made of, and its configuration.
+///
+/// - `pairs`: nothing but the batch.
+/// - `classes`: the number of classes, `--param num_classes` or those of the batch, and the length of a row.
+/// - `penalty`: a regularizer; it takes no labels.
+/// - `by`: a function of its own, with the names of its parameters.
+macro_rules! losses {
+    ($($name:literal: $kind:ident $make:ident $([$($param:literal),*])?,)*) => {
+        const LOSSES: &[(&str, &[&str], Make)] = &[
+            $((
+                concat!("loss:", $name),
+                losses!(@params $kind $([$($param),*])?),
+                losses!(@make $kind $make),
+            ),)*
+        ];
+    };
+    (@params classes) => { &["num_classes"] };
+    (@params $kind:ident) => { &[] };
+    (@params by [$($param:literal),*]) => { &[$($param),*] };
+    (@make pairs $config:ident) => {
+        |_, device| {
             let loss = $config::new().init(device);
-            Box::new(move |x, labels| loss.forward(x, labels))
-        })
+            Ok(Box::new(move |x, labels| Ok(loss.forward(x, labels))))
+        }
     };
-    ($name:literal, $config:ident, classes) => {
-        (loss!(@op $name), |settings, device| {
-            let loss = $config::new(settings.classes, settings.dim).init(device);
-            Box::new(move |x, labels| loss.forward(x, labels))
-        })
+    (@make classes $config:ident) => {
+        |settings, device| {
+            let loss = $config::new(num_classes(settings)?, settings.dim).init(device);
+            Ok(Box::new(move |x, labels| Ok(loss.forward(x, labels))))
+        }
     };
-    (@op $name:literal) => { concat!("loss:", $name) };
+    (@make penalty $config:ident) => {
+        |_, device| {
+            let loss = $config::new().init(device);
+            Ok(Box::new(move |x, _| Ok(loss.forward(x))))
+        }
+    };
+    (@make by $function:ident) => { $function };
 }
 
-const LOSSES: &[(&str, Make)] = &[
-    loss!("softmax", SoftmaxLossConfig, classes),
-    loss!("normalized_softmax", NormalizedSoftmaxLossConfig, classes),
-    loss!("arc_face", ArcFaceLossConfig, classes),
-    loss!("center", CenterLossConfig, classes),
-    loss!("contrastive", ContrastiveLossConfig),
-    loss!("triplet_margin", TripletMarginLossConfig),
-    loss!("nt_xent", NtXentLossConfig),
-    loss!("sup_con", SupConLossConfig),
-];
+losses! {
+    "ada_face": classes AdaFaceLossConfig,
+    "angular": pairs AngularLossConfig,
+    "arc_face": classes ArcFaceLossConfig,
+    "center": classes CenterLossConfig,
+    "circle": pairs CircleLossConfig,
+    "combined_margin": classes CombinedMarginLossConfig,
+    "contrastive": pairs ContrastiveLossConfig,
+    "cos_face": classes CosFaceLossConfig,
+    "curricular_face": classes CurricularFaceLossConfig,
+    "dynamic_arc_face": by dynamic_arc_face ["num_classes"],
+    "elastic_face": by elastic_face ["num_classes"],
+    "fast_ap": pairs FastApLossConfig,
+    "generalized_lifted_structure": pairs GeneralizedLiftedStructureLossConfig,
+    "histogram": pairs HistogramLossConfig,
+    "intra_pair_variance": pairs IntraPairVarianceLossConfig,
+    "large_margin_softmax": classes LargeMarginSoftmaxLossConfig,
+    "lifted_structure": pairs LiftedStructureLossConfig,
+    "mag_face": classes MagFaceLossConfig,
+    "margin": pairs MarginLossConfig,
+    "multi_similarity": pairs MultiSimilarityLossConfig,
+    "n_pairs": pairs NPairsLossConfig,
+    "nca": pairs NcaLossConfig,
+    "normalized_softmax": classes NormalizedSoftmaxLossConfig,
+    "nt_xent": pairs NtXentLossConfig,
+    "p2s_grad": classes P2sGradLossConfig,
+    "pnp": pairs PnpLossConfig,
+    "proxy_anchor": classes ProxyAnchorLossConfig,
+    "proxy_nca": classes ProxyNcaLossConfig,
+    "ranked_list": pairs RankedListLossConfig,
+    "recall_at_k": pairs RecallAtKLossConfig,
+    "regularizer_center_invariant": penalty CenterInvariantRegularizerConfig,
+    "regularizer_koleo": penalty KoLeoRegularizerConfig,
+    "regularizer_lp": penalty LpRegularizerConfig,
+    "regularizer_regular_face": penalty RegularFaceRegularizerConfig,
+    "regularizer_sparse_centers": by sparse_centers [],
+    "regularizer_spherical": penalty SphericalRegularizerConfig,
+    "regularizer_uniformity": penalty UniformityRegularizerConfig,
+    "regularizer_zero_mean": penalty ZeroMeanRegularizerConfig,
+    "signal_to_noise_ratio_contrastive": by signal_to_noise [],
+    "smooth_ap": pairs SmoothApLossConfig,
+    "soft_triple": classes SoftTripleLossConfig,
+    "softmax": classes SoftmaxLossConfig,
+    "sphere_face": classes SphereFaceLossConfig,
+    "sub_center_arc_face": classes SubCenterArcFaceLossConfig,
+    "sup_con": pairs SupConLossConfig,
+    "threshold_consistent_margin": pairs ThresholdConsistentMarginLossConfig,
+    "triplet_margin": by triplet_margin ["mining"],
+    "tuplet_margin": pairs TupletMarginLossConfig,
+}
 
 pub(super) fn ops() -> Vec<Op> {
-    let op = |&(name, make)| Op::new(name, move |settings| prepare(settings, make));
+    let op = |&(name, params, make)| {
+        Op::new(name, move |settings| prepare(settings, make)).with_params(params)
+    };
     LOSSES.iter().map(op).collect()
 }
 
@@ -55,11 +122,84 @@ fn prepare(settings: &Settings, make: Make) -> Result<Work, SpeedError> {
     let rows = l2_normalize(Tensor::<2>::from_data(rows, &device)).detach();
     let labels: Vec<i64> = data::labels(settings).into_iter().map(i64::from).collect();
     let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [settings.n]), &device);
-    let forward = make(settings, &device);
+    let forward = make(settings, &device)?;
     Ok(Work::new(move || {
         let x = rows.clone().detach().require_grad();
-        let gradients = forward(x.clone(), labels.clone()).backward();
+        let gradients = forward(x.clone(), labels.clone())?.backward();
         black_box(x.grad(&gradients));
         Ok(())
     }))
+}
+
+/// `--param num_classes`, by default the classes of the batch.
+fn num_classes(settings: &Settings) -> Result<usize, SpeedError> {
+    let count = settings.count("num_classes", settings.classes)?;
+    if count < settings.classes {
+        let expected = "at least --classes";
+        return Err(SpeedError::option("--param num_classes", expected, count));
+    }
+    Ok(count)
+}
+
+/// Class sizes as of a long tail: class `c` has `1,000 / (1 + c)` rows, and at least one.
+fn dynamic_arc_face(settings: &Settings, device: &Device) -> Result<Forward, SpeedError> {
+    let counts = (0..num_classes(settings)?).map(|class| (1000 / (1 + class)).max(1));
+    let loss = DynamicArcFaceLossConfig::new(counts.collect(), settings.dim).init(device);
+    Ok(Box::new(move |x, labels| Ok(loss.forward(x, labels))))
+}
+
+/// The margins are drawn while the clock runs.
+fn elastic_face(settings: &Settings, device: &Device) -> Result<Forward, SpeedError> {
+    let loss = ElasticFaceLossConfig::new(num_classes(settings)?, settings.dim).init(device);
+    let n = settings.n;
+    Ok(Box::new(move |x, labels| {
+        let margins = loss.draw_margins(n, &mut data::generator(5));
+        Ok(loss.forward(x, labels, margins))
+    }))
+}
+
+fn signal_to_noise(_: &Settings, device: &Device) -> Result<Forward, SpeedError> {
+    let loss = ContrastiveLossConfig::new()
+        .with_distance(EmbeddingDistance::SignalToNoise)
+        .init(device);
+    Ok(Box::new(move |x, labels| Ok(loss.forward(x, labels))))
+}
+
+/// The rows are the centres, as many a class as all classes can have.
+fn sparse_centers(settings: &Settings, device: &Device) -> Result<Forward, SpeedError> {
+    let each = settings.n / settings.classes;
+    let loss = SparseCentersRegularizerConfig::new(settings.classes, each).init(device);
+    let centers = settings.classes * each;
+    Ok(Box::new(move |x, _| {
+        Ok(loss.forward(x.narrow(0, 0, centers)))
+    }))
+}
+
+/// All triplets, or with `--param mining=semi_hard` those that are, mined while the clock runs.
+fn triplet_margin(settings: &Settings, device: &Device) -> Result<Forward, SpeedError> {
+    let config = TripletMarginLossConfig::new();
+    let loss = config.init(device);
+    match settings.word("mining").unwrap_or("none") {
+        "none" => Ok(Box::new(move |x, labels| Ok(loss.forward(x, labels)))),
+        "semi_hard" => {
+            let refused = SpeedError::refused("mining");
+            let miner = TripletMarginMiner::new(config.margin, TripletKind::SemiHard);
+            let (miner, of) = (miner.map_err(refused)?, data::labels(settings));
+            let (shape, device) = ((settings.n, settings.dim), device.clone());
+            Ok(Box::new(move |x, _| {
+                let rows = x.clone().detach().into_data().try_to_vec::<f32>();
+                let rows = Array2::from_shape_vec(shape, rows.expect("made of f32"));
+                let rows = rows.expect("n rows of dim numbers");
+                let batch = Batch::new(rows.view(), Relevance::labels(&of)).map_err(refused)?;
+                let triplets = miner
+                    .mine(&batch, &mut data::generator(4))
+                    .map_err(refused)?;
+                Ok(loss.forward_mined(x, &TripletIndices::upload(&triplets, &device)))
+            }))
+        }
+        other => {
+            let expected = "none or semi_hard";
+            Err(SpeedError::option("--param mining", expected, other))
+        }
+    }
 }

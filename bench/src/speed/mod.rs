@@ -18,6 +18,7 @@ mod memory;
 mod miners;
 mod neighbours;
 mod pairs;
+mod products;
 mod report;
 mod settings;
 mod train_steps;
@@ -75,6 +76,7 @@ impl Work {
 
 fn ops() -> Vec<Op> {
     let mut ops = pairs::ops();
+    ops.extend(products::ops());
     ops.extend(neighbours::ops());
     ops.extend(clusters::ops());
     ops.extend(losses::ops());
