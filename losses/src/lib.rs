@@ -6,12 +6,16 @@
 //! an [`EmbeddingDistance`] (smaller is always closer, also for cosine and inner product, so a
 //! margin has one meaning) and a [`Reducer`].
 //!
+//! Embeddings in `f16` or `bf16` are turned into `f32` before anything is computed: the loss is an `f32`, the gradient has
+//! the type of the embeddings.
+//!
 //! | kind | losses |
 //! |---|---|
 //! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`LargeMarginSoftmaxLoss`], [`SphereFaceLoss`], [`CosFaceLoss`], [`ArcFaceLoss`], [`SubCenterArcFaceLoss`], [`DynamicArcFaceLoss`], [`CombinedMarginLoss`], [`CurricularFaceLoss`], [`AdaFaceLoss`], [`MagFaceLoss`], [`ElasticFaceLoss`], [`P2sGradLoss`] |
 //! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`] |
 //! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
-//! | contrastive by softmax | [`NtXentLoss`], [`SupConLoss`] |
+//! | contrastive by softmax | [`DebiasedContrastiveLoss`], [`DecoupledContrastiveLoss`], [`HardNegativeContrastiveLoss`], [`InfoNceLoss`], [`NtXentLoss`], [`SupConLoss`] |
+//! | two views | [`VicRegLoss`] |
 //! | centres | [`CenterLoss`] |
 //! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
@@ -53,7 +57,12 @@ pub use class::{
     SoftTripleLossConfig, SoftmaxLoss, SoftmaxLossConfig, SphereFaceLoss, SphereFaceLossConfig,
     SubCenterArcFaceLoss, SubCenterArcFaceLossConfig, SubCenterOutliers, sample_classes,
 };
-pub use contrast::{NtXentLoss, NtXentLossConfig, SupConLoss, SupConLossConfig};
+pub use contrast::{
+    DebiasedContrastiveLoss, DebiasedContrastiveLossConfig, DecoupledContrastiveLoss,
+    DecoupledContrastiveLossConfig, HardNegativeContrastiveLoss, HardNegativeContrastiveLossConfig,
+    InfoNceLoss, InfoNceLossConfig, NtXentLoss, NtXentLossConfig, SupConLoss, SupConLossConfig,
+    VicRegLoss, VicRegLossConfig,
+};
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
 pub use numerics::l2_normalize;

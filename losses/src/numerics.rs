@@ -1,20 +1,33 @@
 //! Operations whose value and gradient stay finite where the textbook form does not.
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, DType, Int, Tensor};
 
 /// Smallest positive normal `f32`: a divisor no smaller than this never overflows a ratio of
 /// numbers below one.
 pub(crate) const TINY: f64 = f32::MIN_POSITIVE as f64;
 
+/// Half-precision numbers as `f32`, others as they are; the gradient goes back in the precision it came in.
+///
+/// Embeddings pass through here before anything is added or squared: a sum of squares of rows of size 300 overflows `f16`,
+/// and `bf16` has no digits to take differences of.
+pub(crate) fn at_least_f32<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => x.cast(DType::F32),
+        _ => x,
+    }
+}
+
 /// Every row divided by its Euclidean norm: `x̂ᵢ = xᵢ / ‖xᵢ‖`.
 ///
 /// A row is scaled by its largest entry before the norm is taken, so rows of size 1e18 or 1e-18
-/// keep their direction. A zero row stays zero and passes its gradient through unchanged.
+/// keep their direction. A zero row stays zero and passes its gradient through unchanged. Rows in half
+/// precision give `f32`.
 ///
 /// # Shapes
 /// - `x`: `[n, dim]`
 /// - output: `[n, dim]`
 pub fn l2_normalize(x: Tensor<2>) -> Tensor<2> {
+    let x = at_least_f32(x);
     let largest = x.clone().detach().max_abs_dim(1); // [n, 1]
     let is_zero = largest.clone().lower_scalar(TINY);
     let scaled = x / largest.mask_fill(is_zero.clone(), 1.0);
@@ -25,6 +38,7 @@ pub fn l2_normalize(x: Tensor<2>) -> Tensor<2> {
 /// `‖xᵢ‖` of every row, `[n, 1]`, without overflow before the result does; of a zero row 0 with
 /// gradient 0.
 pub(crate) fn row_norms(x: Tensor<2>) -> Tensor<2> {
+    let x = at_least_f32(x);
     let largest = x.clone().detach().max_abs_dim(1);
     let largest = largest.clone().mask_fill(largest.lower_scalar(TINY), 1.0);
     safe_sqrt((x / largest.clone()).square().sum_dim(1)) * largest
@@ -34,6 +48,11 @@ pub(crate) fn row_norms(x: Tensor<2>) -> Tensor<2> {
 /// rounded to `f32`.
 pub(crate) fn divide<const D: usize>(x: Tensor<D>, by: f64) -> Tensor<D> {
     x * (1.0 / by)
+}
+
+/// `scale (x − from)`, finite wherever that is: the difference of two numbers near the largest is taken of their halves.
+pub(crate) fn scaled_gap(x: Tensor<2>, from: Tensor<2>, scale: f64) -> Tensor<2> {
+    (x * 0.5 - from * 0.5) * (2.0 * scale)
 }
 
 /// `√x` for `x ≥ 0`, with gradient 0 instead of infinity at 0.
@@ -107,7 +126,7 @@ pub(crate) fn negative_log_share(
 }
 
 /// The largest entry of the last axis that is not `dropped`, off the graph; `−∞` without any.
-fn largest<const D: usize>(x: &Tensor<D>, dropped: &Tensor<D, Bool>) -> Tensor<D> {
+pub(crate) fn largest<const D: usize>(x: &Tensor<D>, dropped: &Tensor<D, Bool>) -> Tensor<D> {
     let kept = x.clone().detach();
     kept.mask_fill(dropped.clone(), f64::NEG_INFINITY)
         .max_dim(D - 1)
@@ -129,6 +148,7 @@ pub(crate) fn everywhere<const D: usize>(like: &Tensor<D>) -> Tensor<D, Bool> {
 
 /// The number 0, connected to `x` so that a backward pass always works.
 pub(crate) fn zero_on_graph(x: Tensor<2>) -> Tensor<1> {
+    let x = at_least_f32(x);
     let everywhere = everywhere(&x);
     x.mask_fill(everywhere, 0.0).sum()
 }

@@ -143,8 +143,8 @@ impl ElasticFaceLoss {
     ) -> Tensor<1> {
         let ([n, _], [count]) = (embeddings.dims(), margins.dims());
         assert_eq!(n, count, "one margin a row: {n} rows, {count} margins");
-        let margins = margins.cast(embeddings.dtype()).reshape([n, 1]);
         let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
+        let margins = margins.cast(cosines.target.dtype()).reshape([n, 1]);
         let target = match self.kind {
             ElasticMargin::Angle => cosines.plus_angle(margins),
             ElasticMargin::Cosine => cosines.target.clone() - margins,

@@ -1,12 +1,22 @@
 //! Contrastive losses by the softmax of similarities.
 
+mod debiased;
+mod decoupled;
+mod hard_negative;
+mod info_nce;
 mod nt_xent;
 mod sup_con;
+mod vic_reg;
 
 use burn::tensor::{Int, Tensor};
 
+pub use debiased::{DebiasedContrastiveLoss, DebiasedContrastiveLossConfig};
+pub use decoupled::{DecoupledContrastiveLoss, DecoupledContrastiveLossConfig};
+pub use hard_negative::{HardNegativeContrastiveLoss, HardNegativeContrastiveLossConfig};
+pub use info_nce::{InfoNceLoss, InfoNceLossConfig};
 pub use nt_xent::{NtXentLoss, NtXentLossConfig};
 pub use sup_con::{SupConLoss, SupConLossConfig};
+pub use vic_reg::{VicRegLoss, VicRegLossConfig};
 
 use crate::distance::EmbeddingDistance;
 use crate::ops::{RowLoss, stream};

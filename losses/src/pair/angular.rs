@@ -3,7 +3,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph};
+use crate::numerics::{
+    at_least_f32, everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph,
+};
 use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
 
@@ -140,7 +142,7 @@ impl AngularLoss {
         let negatives = if self.normalize_negatives {
             positives.clone()
         } else {
-            negatives
+            at_least_f32(negatives)
         };
         let tan2 = self.alpha.tan().powi(2);
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.

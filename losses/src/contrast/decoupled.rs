@@ -1,0 +1,138 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Tensor};
+
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::{largest, log_sum_exp, scaled_gap};
+use crate::pairs::{PairMasks, over_pairs};
+use crate::reducer::Reducer;
+
+/// Configuration of [`DecoupledContrastiveLoss`].
+#[derive(Config, Debug)]
+pub struct DecoupledContrastiveLossConfig {
+    /// Temperature `T`. Default: `0.1`.
+    #[config(default = 0.1)]
+    pub temperature: f64,
+    /// Weights positive pairs by how far apart they are, with this `σ` (DCLW; the paper has 0.5); without it they weigh
+    /// the same (DCL). Default: none.
+    #[config(default = "None")]
+    pub weighting: Option<f64>,
+    /// Distance `d`; the similarity is `1 − d` for the cosine and `−d` else. Default: [`EmbeddingDistance::Cosine`].
+    #[config(default = "EmbeddingDistance::Cosine")]
+    pub distance: EmbeddingDistance,
+    /// Reduction over positive pairs. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl DecoupledContrastiveLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_positive("temperature", self.temperature)?;
+        self.weighting.map_or(Ok(()), |sigma| {
+            ConfigError::check_positive("weighting", sigma)
+        })?;
+        self.distance.validate()?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> DecoupledContrastiveLoss {
+        expect_valid(self.validate());
+        DecoupledContrastiveLoss {
+            temperature: self.temperature,
+            weighting: self.weighting,
+            distance: self.distance,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Decoupled contrastive loss, DCL and DCLW (Yeh et al., *Decoupled Contrastive Learning*, ECCV 2022,
+/// <https://arxiv.org/abs/2110.06848>).
+///
+/// One term for every positive pair `(i, p)`, against the rows `N(i)` of other labels. The positive is not in the
+/// denominator, where it would weaken the gradient of all pairs as soon as it is close:
+/// ```text
+/// ℓᵢₚ = −wᵢₚ sᵢₚ/T + log Σ_{n ∈ N(i)} exp(sᵢₙ/T)
+/// wᵢₚ = 1                                            DCL
+///     = 2 − exp(sᵢₚ/σ) / mean over pairs exp(s/σ)    DCLW
+/// ```
+/// The weights are constants for the gradient. In the paper a label is an image and its rows are two views of it. The loss
+/// falls below zero: [`Reducer::AvgNonZero`] and [`Reducer::Threshold`] drop such terms. A row without negatives has no
+/// term.
+///
+/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::DecoupledContrastiveLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1], &device);
+/// let loss = DecoupledContrastiveLossConfig::new().with_temperature(0.5).init(&device);
+/// // Pairs (0, 1) and (1, 0): similarity 1, one negative of similarity 0: −1/0.5 + log(exp 0) = −2.
+/// assert!((loss.forward(x, labels).into_scalar::<f32>() + 2.0).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct DecoupledContrastiveLoss {
+    temperature: f64,
+    weighting: Option<f64>,
+    #[module(skip)]
+    distance: EmbeddingDistance,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+over_pairs!(
+    DecoupledContrastiveLoss,
+    |loss| loss.distance,
+    "zero if there is no positive pair whose row has a negative"
+);
+
+impl DecoupledContrastiveLoss {
+    fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        let similarities = match self.distance {
+            EmbeddingDistance::Cosine => -distances + 1.0,
+            _ => -distances,
+        };
+        let (shape, scale) = (similarities.dims(), 1.0 / self.temperature);
+        let has_negative = masks.negative.clone().any_dim(1);
+        let pairs = masks.positive.bool_and(has_negative.clone().expand(shape));
+        // Relative to the closest negative, so that what all similarities have in common drops out first.
+        let closest = largest(&similarities, &masks.negative.clone().bool_not())
+            .mask_fill(has_negative.bool_not(), 0.0);
+        let relative = scaled_gap(similarities.clone(), closest, scale);
+        let losses = log_sum_exp(relative.clone(), masks.negative) - relative;
+        let Some(sigma) = self.weighting else {
+            return self.reducer.reduce(losses, pairs);
+        };
+        // w − 1, and −w s = −s − (w − 1) s.
+        let extra = weights_less_one(similarities.clone().detach(), &pairs, sigma);
+        let pull = (similarities * extra * scale).mask_fill(pairs.clone().bool_not(), 0.0);
+        self.reducer.reduce(losses - pull, pairs)
+    }
+}
+
+/// `1 − exp(s/σ) / mean exp(s/σ)` at `pairs`, the mean over these; 0 elsewhere.
+fn weights_less_one(similarities: Tensor<2>, pairs: &Tensor<2, Bool>, sigma: f64) -> Tensor<2> {
+    let left_out = pairs.clone().bool_not();
+    let kept = similarities.mask_fill(left_out.clone(), f64::NEG_INFINITY);
+    let largest = kept.clone().max().reshape([1, 1]);
+    let powers = scaled_gap(kept, largest, 1.0 / sigma)
+        .exp()
+        .mask_fill(left_out.clone(), 0.0);
+    let mean = Reducer::Mean.reduce(powers.clone(), pairs.clone());
+    // The largest power is 1; without pairs there is none.
+    let mean = mean.clone().mask_fill(mean.equal_scalar(0.0), 1.0);
+    let weights = powers / mean.reshape([1, 1]);
+    (-weights + 1.0).mask_fill(left_out, 0.0)
+}
