@@ -50,11 +50,6 @@ pub(crate) fn divide<const D: usize>(x: Tensor<D>, by: f64) -> Tensor<D> {
     x * (1.0 / by)
 }
 
-/// `scale (x − from)`, finite wherever that is: the difference of two numbers near the largest is taken of their halves.
-pub(crate) fn scaled_gap(x: Tensor<2>, from: Tensor<2>, scale: f64) -> Tensor<2> {
-    (x * 0.5 - from * 0.5) * (2.0 * scale)
-}
-
 /// `√x` for `x ≥ 0`, with gradient 0 instead of infinity at 0.
 ///
 /// The mask comes before the root: masking after it leaves `0 · ∞ = NaN` in the gradient.
@@ -107,26 +102,35 @@ pub(crate) fn log_one_plus_sum_exp<const D: usize>(
     softplus(log_sum_exp(x, kept)).mask_fill(none, 0.0)
 }
 
-/// `−log(Σ_part eˣ / (Σ_part eˣ + Σ_rest eˣ))` of every row, `[n, 1]`; 0 where `rest` is empty.
+/// `scale (x − m)` with `m` the largest entry of the row that is `kept`, off the graph; `scale x` where none is.
+///
+/// What all entries of a row have in common drops out before the product rounds it. Of numbers near the largest the
+/// difference is taken of their halves.
+pub(crate) fn relative_to_largest(x: Tensor<2>, kept: &Tensor<2, Bool>, scale: f64) -> Tensor<2> {
+    let none = kept.clone().any_dim(1).bool_not();
+    let largest = largest(&x, &kept.clone().bool_not()).mask_fill(none, 0.0);
+    (x * 0.5 - largest * 0.5) * (2.0 * scale)
+}
+
+/// `−log(Σ_part eˢ / (Σ_part eˢ + Σ_rest eˢ))` of every row, with `s = scale x`: `[n, 1]`; 0 where `rest` is empty.
 ///
 /// A number common to a row drops out before anything is rounded: not the ratio is taken but
 /// `log(1 + e^(LSE_rest − LSE_part))`, both relative to the largest entry of `part`, so that a
 /// value far below `ε` keeps its digits. Without `part` the value is finite and means nothing.
 pub(crate) fn negative_log_share(
     x: Tensor<2>,
+    scale: f64,
     part: Tensor<2, Bool>,
     rest: Tensor<2, Bool>,
 ) -> Tensor<2> {
-    let no_part = part.clone().any_dim(1).bool_not();
-    let shift = largest(&x, &part.clone().bool_not()).mask_fill(no_part, 0.0);
-    let x = x - shift;
+    let x = relative_to_largest(x, &part, scale);
     let no_rest = rest.clone().any_dim(1).bool_not();
     let gap = log_sum_exp(x.clone(), rest) - log_sum_exp(x, part);
     softplus(gap).mask_fill(no_rest, 0.0)
 }
 
 /// The largest entry of the last axis that is not `dropped`, off the graph; `−∞` without any.
-pub(crate) fn largest<const D: usize>(x: &Tensor<D>, dropped: &Tensor<D, Bool>) -> Tensor<D> {
+fn largest<const D: usize>(x: &Tensor<D>, dropped: &Tensor<D, Bool>) -> Tensor<D> {
     let kept = x.clone().detach();
     kept.mask_fill(dropped.clone(), f64::NEG_INFINITY)
         .max_dim(D - 1)

@@ -6,7 +6,7 @@ use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropy, target_mask};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, everywhere, l2_normalize, log_sum_exp};
+use crate::numerics::{everywhere, l2_normalize, log_sum_exp, relative_to_largest};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -138,7 +138,8 @@ impl ProxyNcaLoss {
                 .matrix(l2_normalize(embeddings), l2_normalize(proxies)),
             false => self.distance.matrix(embeddings, proxies),
         };
-        let logits = divide(-distances, self.temperature);
+        let all = everywhere(&distances);
+        let logits = relative_to_largest(-distances, &all, 1.0 / self.temperature);
         if self.include_target {
             return cross_entropy(logits, labels, self.reducer);
         }

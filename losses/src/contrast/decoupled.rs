@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{largest, log_sum_exp, scaled_gap};
+use crate::numerics::{divide, log_sum_exp, relative_to_largest};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -105,34 +105,34 @@ impl DecoupledContrastiveLoss {
             _ => -distances,
         };
         let (shape, scale) = (similarities.dims(), 1.0 / self.temperature);
-        let has_negative = masks.negative.clone().any_dim(1);
-        let pairs = masks.positive.bool_and(has_negative.clone().expand(shape));
-        // Relative to the closest negative, so that what all similarities have in common drops out first.
-        let closest = largest(&similarities, &masks.negative.clone().bool_not())
-            .mask_fill(has_negative.bool_not(), 0.0);
-        let relative = scaled_gap(similarities.clone(), closest, scale);
+        let has_negative = masks.negative.clone().any_dim(1).expand(shape);
+        let pairs = masks.positive.bool_and(has_negative);
+        let relative = relative_to_largest(similarities.clone(), &masks.negative, scale);
         let losses = log_sum_exp(relative.clone(), masks.negative) - relative;
         let Some(sigma) = self.weighting else {
             return self.reducer.reduce(losses, pairs);
         };
-        // w − 1, and −w s = −s − (w − 1) s.
-        let extra = weights_less_one(similarities.clone().detach(), &pairs, sigma);
-        let pull = (similarities * extra * scale).mask_fill(pairs.clone().bool_not(), 0.0);
-        self.reducer.reduce(losses - pull, pairs)
+        let [n, m] = shape;
+        let gaps = similarities.clone().reshape([1, n * m]);
+        let gaps = relative_to_largest(gaps, &pairs.clone().reshape([1, n * m]), 1.0);
+        let gaps = gaps.reshape(shape).mask_fill(pairs.clone().bool_not(), 0.0);
+        let extra = weights_less_one(gaps.clone().detach(), &pairs, sigma);
+        // −w s = −s − (w − 1) s. The factors w − 1 add up to 0: for the mean and the sum of all terms s may be taken
+        // relative to any number.
+        let weighted = match self.reducer {
+            Reducer::Mean | Reducer::Sum => gaps,
+            Reducer::AvgNonZero | Reducer::Threshold { .. } => similarities,
+        };
+        self.reducer
+            .reduce(losses - weighted * extra * scale, pairs)
     }
 }
 
-/// `1 − exp(s/σ) / mean exp(s/σ)` at `pairs`, the mean over these; 0 elsewhere.
-fn weights_less_one(similarities: Tensor<2>, pairs: &Tensor<2, Bool>, sigma: f64) -> Tensor<2> {
-    let left_out = pairs.clone().bool_not();
-    let kept = similarities.mask_fill(left_out.clone(), f64::NEG_INFINITY);
-    let largest = kept.clone().max().reshape([1, 1]);
-    let powers = scaled_gap(kept, largest, 1.0 / sigma)
-        .exp()
-        .mask_fill(left_out.clone(), 0.0);
+/// `1 − exp(s/σ) / mean exp(s/σ)`, the mean over `pairs`, of similarities less the largest of these.
+fn weights_less_one(gaps: Tensor<2>, pairs: &Tensor<2, Bool>, sigma: f64) -> Tensor<2> {
+    let powers = divide(gaps, sigma).exp();
     let mean = Reducer::Mean.reduce(powers.clone(), pairs.clone());
     // The largest power is 1; without pairs there is none.
     let mean = mean.clone().mask_fill(mean.equal_scalar(0.0), 1.0);
-    let weights = powers / mean.reshape([1, 1]);
-    (-weights + 1.0).mask_fill(left_out, 0.0)
+    -powers / mean.reshape([1, 1]) + 1.0
 }

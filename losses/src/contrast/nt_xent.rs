@@ -7,7 +7,7 @@ use metric_core::simd::exp_in_place;
 use super::streamed_or_plain;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, log_sum_exp, softplus};
+use crate::numerics::{log_sum_exp, relative_to_largest, softplus};
 use crate::ops::{LogSumExp, RowLoss, Terms};
 use crate::pairs::PairMasks;
 use crate::reducer::Reducer;
@@ -133,7 +133,7 @@ impl NtXentLoss {
 
     /// The definition, by the matrix of all pairs.
     fn plain(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
-        let logits = divide(-distances, self.temperature);
+        let logits = relative_to_largest(-distances, &masks.negative, 1.0 / self.temperature);
         let alone = masks.negative.clone().any_dim(1).bool_not();
         let negatives = log_sum_exp(logits.clone(), masks.negative);
         let alone = alone.expand(logits.dims());

@@ -93,6 +93,6 @@ impl NPairsLoss {
         let first = order.equal_elem(0).reshape([n, 1]);
         let anchors = first.bool_and(own.clone().any_dim(1));
         self.reducer
-            .reduce(negative_log_share(-distances, own, other), anchors)
+            .reduce(negative_log_share(-distances, 1.0, own, other), anchors)
     }
 }

@@ -87,7 +87,7 @@ over_pairs!(
 impl NcaLoss {
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let selected = masks.positive.clone().any_dim(1);
-        let losses = negative_log_share(-distances * self.scale, masks.positive, masks.negative);
+        let losses = negative_log_share(-distances, self.scale, masks.positive, masks.negative);
         self.reducer.reduce(losses, selected)
     }
 }
