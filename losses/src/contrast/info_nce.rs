@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, everywhere, log_one_plus_sum_exp};
+use crate::numerics::{divide, everywhere, log_one_plus_sum_exp, zero_on_graph};
 use crate::reducer::Reducer;
 
 /// Configuration of [`InfoNceLoss`].
@@ -98,13 +98,16 @@ impl InfoNceLoss {
     ///
     /// # Shapes
     /// - `queries`: `[n, dim]`, `keys`: `[n, dim]`
-    /// - output: `[1]`, zero for one query
+    /// - output: `[1]`, zero for one query or none
     ///
     /// # Panics
     /// If the shapes differ.
     pub fn forward(&self, queries: Tensor<2>, keys: Tensor<2>) -> Tensor<1> {
         assert_pairs(&queries, &keys);
         let [n, _] = queries.dims();
+        if n == 0 {
+            return zero_on_graph(queries) + zero_on_graph(keys);
+        }
         let distances = self.distance.matrix(queries, keys);
         // Burn's `diag_mask` is false on the diagonal.
         let others = Tensor::<2, Bool>::diag_mask([n, n], 0, &distances.device());
@@ -123,7 +126,7 @@ impl InfoNceLoss {
     ///
     /// # Shapes
     /// - `queries`: `[n, dim]`, `keys`: `[n, dim]`, `negatives`: `[m, dim]`
-    /// - output: `[1]`, zero for `m = 0`
+    /// - output: `[1]`, zero for `n = 0` or `m = 0`
     ///
     /// # Panics
     /// If the shapes of queries and keys differ, or `dim` does.
@@ -134,11 +137,11 @@ impl InfoNceLoss {
         negatives: Tensor<2>,
     ) -> Tensor<1> {
         assert_pairs(&queries, &keys);
-        let [n, _] = queries.dims();
-        let own = self.distance.paired(queries.clone(), keys).reshape([n, 1]);
-        if negatives.dims()[0] == 0 {
-            return own.clone().mask_fill(everywhere(&own), 0.0).sum();
+        let ([n, _], [m, _]) = (queries.dims(), negatives.dims());
+        if n == 0 || m == 0 {
+            return zero_on_graph(queries) + zero_on_graph(keys) + zero_on_graph(negatives);
         }
+        let own = self.distance.paired(queries.clone(), keys).reshape([n, 1]);
         let distances = self.distance.matrix(queries, negatives);
         let all = everywhere(&distances);
         self.reduce(own, distances, all)
