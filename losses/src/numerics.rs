@@ -102,14 +102,17 @@ pub(crate) fn log_one_plus_sum_exp<const D: usize>(
     softplus(log_sum_exp(x, kept)).mask_fill(none, 0.0)
 }
 
-/// `scale (x − m)` with `m` the largest entry of the row that is `kept`, off the graph; `scale x` where none is.
-///
-/// What all entries of a row have in common drops out before the product rounds it. Of numbers near the largest the
+/// `scale (x − from)`: what both have in common drops out before the product rounds it. Of numbers near the largest the
 /// difference is taken of their halves.
+pub(crate) fn scaled_gap(x: Tensor<2>, from: Tensor<2>, scale: f64) -> Tensor<2> {
+    (x * 0.5 - from * 0.5) * (2.0 * scale)
+}
+
+/// `scale (x − m)` with `m` the largest entry of the row that is `kept`, off the graph; `scale x` where none is.
 pub(crate) fn relative_to_largest(x: Tensor<2>, kept: &Tensor<2, Bool>, scale: f64) -> Tensor<2> {
     let none = kept.clone().any_dim(1).bool_not();
     let largest = largest(&x, &kept.clone().bool_not()).mask_fill(none, 0.0);
-    (x * 0.5 - largest * 0.5) * (2.0 * scale)
+    scaled_gap(x, largest, scale)
 }
 
 /// `−log(Σ_part eˢ / (Σ_part eˢ + Σ_rest eˢ))` of every row, with `s = scale x`: `[n, 1]`; 0 where `rest` is empty.

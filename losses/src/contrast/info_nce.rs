@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, everywhere, log_one_plus_sum_exp, zero_on_graph};
+use crate::numerics::{everywhere, log_one_plus_sum_exp, scaled_gap, zero_on_graph};
 use crate::reducer::Reducer;
 
 /// Configuration of [`InfoNceLoss`].
@@ -154,7 +154,8 @@ impl InfoNceLoss {
         distances: Tensor<2>,
         negatives: Tensor<2, Bool>,
     ) -> Tensor<1> {
-        let losses = log_one_plus_sum_exp(divide(own - distances, self.temperature), negatives);
+        let gaps = scaled_gap(own, distances, 1.0 / self.temperature);
+        let losses = log_one_plus_sum_exp(gaps, negatives);
         let every_query = everywhere(&losses);
         self.reducer.reduce(losses, every_query)
     }
