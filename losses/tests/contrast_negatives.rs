@@ -17,6 +17,10 @@ use metric_losses::{
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 const TEMPERATURE: f64 = 0.3;
 
+type Likeness = fn(&[f64], &[f64]) -> f64;
+/// Of a similarity, the row's positives and its negatives.
+type Term<'a> = &'a dyn Fn(f64, &[f64], &[f64]) -> f64;
+
 fn mean(terms: &[f64]) -> f64 {
     terms.iter().sum::<f64>() / terms.len() as f64
 }
@@ -26,7 +30,7 @@ fn similarities(
     row: (usize, &[f64]),
     others: &Rows,
     classes: &[i64],
-    like: fn(&[f64], &[f64]) -> f64,
+    like: Likeness,
     within: bool,
 ) -> (Vec<f64>, Vec<f64>) {
     let (i, x) = row;
@@ -39,11 +43,7 @@ fn similarities(
 }
 
 /// The mean over positive pairs of a function of the similarity, the row's positives and its negatives.
-fn over_pairs(
-    rows: &Rows,
-    like: fn(&[f64], &[f64]) -> f64,
-    term: &dyn Fn(f64, &[f64], &[f64]) -> f64,
-) -> f64 {
+fn over_pairs(rows: &Rows, like: Likeness, term: Term<'_>) -> f64 {
     let mut terms = Vec::new();
     for (i, x) in rows.iter().enumerate() {
         let (positives, negatives) = similarities((i, x), rows, &CLASSES, like, true);
@@ -113,7 +113,7 @@ fn by_labels() -> Vec<NamedLoss> {
 #[test]
 fn info_nce_is_its_definition_among_keys_in_both_directions() {
     let keys = rows(6, 4);
-    let likes: [(EmbeddingDistance, fn(&[f64], &[f64]) -> f64); 3] = [
+    let likes: [(EmbeddingDistance, Likeness); 3] = [
         (EmbeddingDistance::Cosine, cosine),
         (EmbeddingDistance::InnerProduct, dot),
         (EmbeddingDistance::Euclidean, |a, b| -euclidean(a, b)),
@@ -198,7 +198,7 @@ fn info_nce_is_its_definition_with_a_queue() {
 
 #[test]
 fn decoupled_is_its_definition() {
-    let likes: [(EmbeddingDistance, fn(&[f64], &[f64]) -> f64); 3] = [
+    let likes: [(EmbeddingDistance, Likeness); 3] = [
         (EmbeddingDistance::Cosine, cosine),
         (EmbeddingDistance::InnerProduct, dot),
         (EmbeddingDistance::Euclidean, |a, b| -euclidean(a, b)),
@@ -217,10 +217,7 @@ fn decoupled_is_its_definition() {
 fn decoupled_with_weights_is_its_definition_with_weights_held_fixed() {
     const SIGMA: f64 = 0.5;
     for (distance, like) in [
-        (
-            EmbeddingDistance::Cosine,
-            cosine as fn(&[f64], &[f64]) -> f64,
-        ),
+        (EmbeddingDistance::Cosine, cosine as Likeness),
         (EmbeddingDistance::InnerProduct, dot),
     ] {
         let loss = decoupled(Some(SIGMA), distance);
@@ -308,7 +305,7 @@ fn without_false_negatives_debiased_is_nt_xent() {
 fn against_a_reference_set_nothing_is_left_out() {
     let classes: [i64; 5] = [0, 1, 2, 3, 7];
     let (x, y) = (rows(8, 3), rows(5, 3));
-    let over = |x: &Rows, y: &Rows, term: &dyn Fn(f64, &[f64], &[f64]) -> f64| {
+    let over = |x: &Rows, y: &Rows, term: Term<'_>| {
         let mut terms = Vec::new();
         for (i, row) in x.iter().enumerate() {
             let (p, n) = similarities((i, row), y, &classes, cosine, false);

@@ -13,6 +13,7 @@ use burn::tensor::{DType, Int, Tensor};
 use common::*;
 use metric_losses::*;
 
+type Likeness = fn(&[f64], &[f64]) -> f64;
 type Loss = Box<dyn Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>>;
 
 macro_rules! losses {
@@ -369,7 +370,7 @@ fn nt_xent_of_many_positives_holds_no_cube() {
             .with_temperature(0.5)
             .with_distance(EmbeddingDistance::SquaredEuclidean),
     );
-    let likes: [fn(&[f64], &[f64]) -> f64; 2] = [cosine, |a, b| -euclidean(a, b).powi(2)];
+    let likes: [Likeness; 2] = [cosine, |a, b| -euclidean(a, b).powi(2)];
     for ((name, loss), like) in losses.into_iter().zip(likes) {
         let (value, _) = value_and_gradient(&rows, DType::F32, &|x| loss(x, labels(&classes)));
         let (mut sum, mut count) = (0.0, 0.0);

@@ -49,7 +49,7 @@ impl VicRegLossConfig {
     }
 }
 
-/// Variance-invariance-covariance regularization of two views (Bardes, Ponce, LeCun, *VICReg*, ICLR 2022,
+/// Variance-invariance-covariance regularization of two views (Bardes, Ponce, `LeCun`, *VICReg*, ICLR 2022,
 /// <https://arxiv.org/abs/2105.04906>, eq. 1 to 6).
 ///
 /// Row `i` of `a` and row `i` of `b` are views of one thing. With `var` and `C` the variances of the columns of a view and
