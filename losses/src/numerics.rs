@@ -153,6 +153,14 @@ pub(crate) fn everywhere<const D: usize>(like: &Tensor<D>) -> Tensor<D, Bool> {
     Tensor::<D, Int>::zeros(like.dims(), &like.device()).equal_scalar(0)
 }
 
+/// The loss of sets one of which has no rows, 0 on the graph of all: backends refuse to reduce or to expand an axis of
+/// length 0. `None` if all have rows.
+pub(crate) fn zero_without_rows(sets: &[&Tensor<2>]) -> Option<Tensor<1>> {
+    let zeros = sets.iter().map(|&set| zero_on_graph(set.clone()));
+    let is_empty = sets.iter().any(|set| set.dims()[0] == 0);
+    is_empty.then(|| zeros.reduce(|sum, zero| sum + zero))?
+}
+
 /// The number 0, connected to `x` so that a backward pass always works.
 pub(crate) fn zero_on_graph(x: Tensor<2>) -> Tensor<1> {
     let x = at_least_f32(x);

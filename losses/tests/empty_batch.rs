@@ -44,6 +44,48 @@ fn losses_against_classes_are_zero_for_an_empty_batch() {
     });
 }
 
+/// Of losses that have `forward` and `forward_against`.
+macro_rules! with_reference {
+    ($($config:expr),* $(,)?) => {$({
+        let (name, loss) = (stringify!($config), $config.init(&device()));
+        let some = || Tensor::<2>::ones([3, DIM], &device());
+        let of_some = || labels(&[0, 0, 1]);
+        assert_is_zero_of_nothing(name, &|x| loss.forward(x, no_labels()));
+        assert_is_zero_of_nothing(name, &|x| {
+            loss.forward_against(x, no_labels(), some(), of_some())
+        });
+        assert_is_zero_of_nothing(name, &|x| {
+            loss.forward_against(some(), of_some(), x, no_labels())
+        });
+    })*};
+}
+
+#[test]
+fn losses_over_pairs_are_zero_for_an_empty_batch_and_an_empty_reference_set() {
+    with_reference!(
+        AngularLossConfig::new(),
+        HistogramLossConfig::new(),
+        MarginLossConfig::new().with_nu(1.0),
+        PnpLossConfig::new(),
+        SmoothApLossConfig::new(),
+        TripletMarginLossConfig::new(),
+        TripletMarginLossConfig::new().with_swap(true),
+        TupletMarginLossConfig::new(),
+    );
+    let n_pairs = NPairsLossConfig::new().init(&device());
+    assert_is_zero_of_nothing("n-pairs", &|x| n_pairs.forward(x, no_labels()));
+    let none = metric_sampling::Triplets::new(vec![], vec![], vec![]).unwrap();
+    let none = TripletIndices::upload(&none, &device());
+    let (triplet, margin) = (
+        TripletMarginLossConfig::new().init(&device()),
+        MarginLossConfig::new().init(&device()),
+    );
+    assert_is_zero_of_nothing("mined triplets", &|x| triplet.forward_mined(x, &none));
+    assert_is_zero_of_nothing("mined margins", &|x| {
+        margin.forward_mined(x, no_labels(), &none)
+    });
+}
+
 #[test]
 fn labels_without_rows_are_still_an_error() {
     for (name, loss) in against_classes() {

@@ -1,19 +1,17 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor};
 
-use crate::numerics::{everywhere, zero_on_graph};
+use crate::numerics::{everywhere, zero_without_rows};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
-/// The loss of a batch without rows, 0 on the graph: backends refuse to reduce or to expand an axis of length 0. `None` for
-/// other batches.
+/// The loss of a batch without rows, 0 on the graph. `None` for other batches.
 ///
 /// # Panics
 /// If there is not one label a row.
 pub(crate) fn zero_if_empty(rows: &Tensor<2>, labels: &Tensor<1, Int>) -> Option<Tensor<1>> {
     assert_labels(rows, labels);
-    let [n, _] = rows.dims();
-    (n == 0).then(|| zero_on_graph(rows.clone()))
+    zero_without_rows(&[rows])
 }
 
 /// `−log softmax(logits)` at the label of every row, `[n, 1]`.

@@ -63,8 +63,8 @@ impl HardNegativeContrastiveLossConfig {
 /// ℓᵢₚ = −log( exp(sᵢₚ/T) / (exp(sᵢₚ/T) + N gᵢ) )
 /// gᵢ  = max( (1/N Σ_{n ∈ N(i)} ωᵢₙ exp(sᵢₙ/T) − τ⁺/M Σ_{v ∈ P(i)} exp(sᵢᵥ/T)) / (1 − τ⁺),  exp(−1/T) )
 /// ```
-/// As in the authors' code the gradient flows through the weights too, and the positives, which the paper weights as well
-/// in eq. 4, are not weighted. In the paper a label is an image; with two views of each, `M = 1`. All of it is computed by
+/// As in the authors' code the gradient flows through the weights too, and the positives, which the paper weights as well,
+/// are not weighted. In the paper a label is an image; with two views of each, `M = 1`. All of it is computed by
 /// logarithms. A pair whose row has no negative counts as 0.
 ///
 /// Cost: `O(n² · dim)` time, `O(n²)` memory.

@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, log_one_plus_sum_exp, scaled_gap, zero_on_graph};
+use crate::numerics::{everywhere, log_one_plus_sum_exp, scaled_gap, zero_without_rows};
 use crate::reducer::Reducer;
 
 /// Configuration of [`InfoNceLoss`].
@@ -105,8 +105,8 @@ impl InfoNceLoss {
     pub fn forward(&self, queries: Tensor<2>, keys: Tensor<2>) -> Tensor<1> {
         assert_pairs(&queries, &keys);
         let [n, _] = queries.dims();
-        if n == 0 {
-            return zero_on_graph(queries) + zero_on_graph(keys);
+        if let Some(zero) = zero_without_rows(&[&queries, &keys]) {
+            return zero;
         }
         let distances = self.distance.matrix(queries, keys);
         // Burn's `diag_mask` is false on the diagonal.
@@ -137,10 +137,10 @@ impl InfoNceLoss {
         negatives: Tensor<2>,
     ) -> Tensor<1> {
         assert_pairs(&queries, &keys);
-        let ([n, _], [m, _]) = (queries.dims(), negatives.dims());
-        if n == 0 || m == 0 {
-            return zero_on_graph(queries) + zero_on_graph(keys) + zero_on_graph(negatives);
+        if let Some(zero) = zero_without_rows(&[&queries, &keys, &negatives]) {
+            return zero;
         }
+        let [n, _] = queries.dims();
         let own = self.distance.paired(queries.clone(), keys).reshape([n, 1]);
         let distances = self.distance.matrix(queries, negatives);
         let all = everywhere(&distances);

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{
-    at_least_f32, everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph,
+    at_least_f32, everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph, zero_without_rows,
 };
 use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
@@ -97,6 +97,9 @@ impl AngularLoss {
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let unit = l2_normalize(embeddings.clone());
         let masks = PairMasks::within(labels);
         self.reduce(unit.clone(), unit, embeddings, masks)
@@ -121,6 +124,9 @@ impl AngularLoss {
     ) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let masks = PairMasks::between(labels, reference_labels);
         let (anchors, positives) = (l2_normalize(embeddings), l2_normalize(reference.clone()));
         self.reduce(anchors, positives, reference, masks)

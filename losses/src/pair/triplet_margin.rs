@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, softplus, zero_on_graph};
+use crate::numerics::{everywhere, softplus, zero_on_graph, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
 use crate::triplet_indices::TripletIndices;
@@ -109,6 +109,9 @@ impl TripletMarginLoss {
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let distances = self.distance.matrix(embeddings.clone(), embeddings);
         let among = self.swap.then(|| distances.clone());
         self.reduce_all(distances, among, PairMasks::within(labels))
@@ -133,6 +136,9 @@ impl TripletMarginLoss {
     ) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let among = self
             .swap
             .then(|| self.distance.matrix(reference.clone(), reference.clone()));

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, zero_on_graph};
+use crate::numerics::{everywhere, zero_without_rows};
 use crate::reducer::Reducer;
 
 /// Configuration of [`SphericalRegularizer`].
@@ -70,8 +70,8 @@ impl SphericalRegularizer {
     /// - `vectors`: `[n, dim]`
     /// - output: `[1]`
     pub fn forward(&self, vectors: Tensor<2>) -> Tensor<1> {
-        if vectors.dims()[0] == 0 {
-            return zero_on_graph(vectors);
+        if let Some(zero) = zero_without_rows(&[&vectors]) {
+            return zero;
         }
         let origin = vectors.zeros_like();
         let norms = EmbeddingDistance::Euclidean.paired(vectors, origin);
