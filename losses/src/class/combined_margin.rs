@@ -4,6 +4,7 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
 use crate::reducer::Reducer;
 
@@ -147,6 +148,9 @@ impl CombinedMarginLoss {
     }
 
     fn loss_of(&self, rows: Tensor<2>, weight: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        if let Some(zero) = zero_if_empty(&rows, &labels) {
+            return zero;
+        }
         let cosines = ClassCosines::new(rows, weight, labels);
         let target = cosines.combined(self.m1, self.m2, self.m3);
         cosines.loss(target, self.scale, self.reducer)

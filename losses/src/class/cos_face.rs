@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
 use crate::reducer::Reducer;
 
@@ -91,6 +92,9 @@ impl CosFaceLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
         let target = cosines.target.clone() - self.margin;
         cosines.loss(target, self.scale, self.reducer)

@@ -7,6 +7,7 @@ use rand::{Rng, RngExt};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
 use crate::reducer::Reducer;
 
@@ -143,8 +144,11 @@ impl ElasticFaceLoss {
     ) -> Tensor<1> {
         let ([n, _], [count]) = (embeddings.dims(), margins.dims());
         assert_eq!(n, count, "one margin a row: {n} rows, {count} margins");
-        let margins = margins.cast(embeddings.dtype()).reshape([n, 1]);
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
+        let margins = margins.cast(cosines.target.dtype()).reshape([n, 1]);
         let target = match self.kind {
             ElasticMargin::Angle => cosines.plus_angle(margins),
             ElasticMargin::Cosine => cosines.target.clone() - margins,

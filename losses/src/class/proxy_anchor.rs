@@ -3,10 +3,9 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use super::class_vectors::{class_vectors, with_values};
-use super::cross_entropy::target_mask;
+use super::cross_entropy::{target_mask, zero_if_empty};
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, l2_normalize, log_one_plus_sum_exp};
-use crate::pairs::assert_labels;
 
 /// Configuration of [`ProxyAnchorLoss`].
 #[derive(Config, Debug)]
@@ -88,7 +87,9 @@ impl ProxyAnchorLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let proxies = self.weight.val();
         let [classes, _] = proxies.dims();
         let cosines = l2_normalize(proxies).matmul(l2_normalize(embeddings).transpose());

@@ -72,7 +72,12 @@ fn losses() -> Vec<(String, Forward)> {
                     )
                 };
             }
-            by_distance!(ContrastiveLossConfig::new());
+            // At the margin itself a hinge has no derivative.
+            by_distance!(
+                ContrastiveLossConfig::new()
+                    .with_pos_margin(0.05)
+                    .with_neg_margin(0.9)
+            );
             by_distance!(
                 ContrastiveLossConfig::new()
                     .with_squared(true)
@@ -85,8 +90,24 @@ fn losses() -> Vec<(String, Forward)> {
                     .with_base(0.5)
                     .with_beta(10.0)
             );
+            by_distance!(DecoupledContrastiveLossConfig::new());
             by_distance!(NcaLossConfig::new());
+            by_distance!(SoftNearestNeighborLossConfig::new().with_temperature(0.7));
             by_distance!(NtXentLossConfig::new().with_temperature(0.5));
+            for choice in [
+                TripletChoice::All,
+                TripletChoice::SemiHard,
+                TripletChoice::BatchHard,
+            ] {
+                for soft_margin in [false, true] {
+                    by_distance!(
+                        TripletMarginLossConfig::new()
+                            .with_margin(0.35)
+                            .with_choice(choice)
+                            .with_soft_margin(soft_margin)
+                    );
+                }
+            }
             by_distance!(SupConLossConfig::new().with_temperature(0.5));
         }
     }

@@ -3,7 +3,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph};
+use crate::numerics::{
+    at_least_f32, everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph, zero_without_rows,
+};
 use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
 
@@ -95,6 +97,9 @@ impl AngularLoss {
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let unit = l2_normalize(embeddings.clone());
         let masks = PairMasks::within(labels);
         self.reduce(unit.clone(), unit, embeddings, masks)
@@ -119,6 +124,9 @@ impl AngularLoss {
     ) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let masks = PairMasks::between(labels, reference_labels);
         let (anchors, positives) = (l2_normalize(embeddings), l2_normalize(reference.clone()));
         self.reduce(anchors, positives, reference, masks)
@@ -140,7 +148,7 @@ impl AngularLoss {
         let negatives = if self.normalize_negatives {
             positives.clone()
         } else {
-            negatives
+            at_least_f32(negatives)
         };
         let tan2 = self.alpha.tan().powi(2);
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.

@@ -5,7 +5,7 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, zero_on_graph};
+use crate::numerics::{everywhere, zero_on_graph, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels, pairs_against, pairs_within};
 use crate::reducer::Reducer;
 use crate::triplet_indices::TripletIndices;
@@ -110,12 +110,16 @@ impl MarginLoss {
     ///
     /// # Shapes
     /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if there is no valid triplet and `nu` is 0
+    /// - output: `[1]`, zero if there is no row, or no valid triplet and `nu` is 0
     ///
     /// # Panics
     /// If there is not one label a row, or a label is out of range where every class has its
     /// boundary.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let beta = self.boundary(labels.clone());
         let (distances, masks) = pairs_within(self.distance, embeddings, labels);
         self.reduce_all(distances, masks, beta)
@@ -139,6 +143,11 @@ impl MarginLoss {
         reference: Tensor<2>,
         reference_labels: Tensor<1, Int>,
     ) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let beta = self.boundary(labels.clone());
         let (distances, masks) = pairs_against(
             self.distance,
@@ -165,6 +174,9 @@ impl MarginLoss {
         triplets: &TripletIndices,
     ) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let beta = self.boundary(labels);
         if triplets.is_empty() {
             return zero_on_graph(embeddings) + self.regularization(beta);

@@ -4,8 +4,8 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::negative_log_share;
-use crate::pairs::{occurrence, pairs_within};
+use crate::numerics::{negative_log_share, zero_without_rows};
+use crate::pairs::{assert_labels, occurrence, pairs_within};
 use crate::reducer::Reducer;
 
 /// Configuration of [`NPairsLoss`].
@@ -84,6 +84,10 @@ impl NPairsLoss {
     /// # Panics
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let [n] = labels.dims();
         let order = occurrence(labels.clone());
         let (distances, masks) = pairs_within(self.distance, embeddings, labels);
@@ -93,6 +97,6 @@ impl NPairsLoss {
         let first = order.equal_elem(0).reshape([n, 1]);
         let anchors = first.bool_and(own.clone().any_dim(1));
         self.reducer
-            .reduce(negative_log_share(-distances, own, other), anchors)
+            .reduce(negative_log_share(-distances, 1.0, own, other), anchors)
     }
 }

@@ -5,8 +5,7 @@ use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor};
 use super::triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::zero_on_graph;
-use crate::ops::attach;
+use crate::numerics::{attach, zero_on_graph};
 use crate::pairs::{PairMasks, indices, pairs_against, pairs_within};
 use crate::reducer::Reducer;
 

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{l2_normalize, log_sum_exp, softplus};
+use crate::numerics::{l2_normalize, log_sum_exp, softplus, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
 
@@ -95,6 +95,9 @@ impl TupletMarginLoss {
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let unit = l2_normalize(embeddings);
         self.reduce(unit.clone(), unit, PairMasks::within(labels))
     }
@@ -118,6 +121,9 @@ impl TupletMarginLoss {
     ) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let masks = PairMasks::between(labels, reference_labels);
         self.reduce(l2_normalize(embeddings), l2_normalize(reference), masks)
     }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 use super::smooth_rank::has_positive;
 use super::soft_histogram::SoftBins;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::l2_normalize;
+use crate::numerics::{l2_normalize, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels};
 
 /// Configuration of [`HistogramLoss`].
@@ -84,6 +84,9 @@ impl HistogramLoss {
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let rows = l2_normalize(embeddings);
         let mut masks = PairMasks::within(labels);
         if self.anchored_negatives {
@@ -114,6 +117,9 @@ impl HistogramLoss {
     ) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let mut masks = PairMasks::between(labels, reference_labels);
         if self.anchored_negatives {
             masks.negative = masks.negative.clone().bool_and(has_positive(&masks));

@@ -5,6 +5,7 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::numerics::zero_without_rows;
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
 
@@ -98,6 +99,9 @@ impl SmoothApLoss {
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let distances = self.distance.matrix(embeddings.clone(), embeddings);
         let counted = has_positive(&PairMasks::within(labels.clone()));
         self.reduce(
@@ -126,6 +130,9 @@ impl SmoothApLoss {
     ) -> Tensor<1> {
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let distances = self.distance.matrix(embeddings, reference);
         let masks = PairMasks::between(labels, reference_labels);
         let counted = has_positive(&masks);
