@@ -88,7 +88,8 @@ impl AdaFaceLossConfig {
 /// [`update`](Self::update) alone, once a step and before `forward` as the authors do. Give it
 /// embeddings that have not been normalized.
 ///
-/// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
+/// Cost: `O(n · classes · dim)` time; memory `O(n · classes)`, on the CPU backend in `f32` and `f64`
+/// `O((n + classes) · dim)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};

@@ -78,7 +78,8 @@ impl CombinedMarginLossConfig {
 /// Deviates from the formula where `m₁ θ + m₂ > π` and the cosine would rise again: there `ψ` falls
 /// on as ArcFace's does for `m₁ = 1` and as SphereFace's does else.
 ///
-/// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
+/// Cost: `O(n · classes · dim)` time; memory `O(n · classes)`, on the CPU backend in `f32` and `f64`
+/// `O((n + classes) · dim)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};

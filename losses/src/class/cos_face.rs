@@ -61,7 +61,8 @@ impl CosFaceLossConfig {
 /// ```text
 /// ℓᵢ = −log( e^{s (cos θ_y − m)} / (e^{s (cos θ_y − m)} + Σ_{j ≠ y} e^{s cos θⱼ}) )
 /// ```
-/// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
+/// Cost: `O(n · classes · dim)` time; memory `O(n · classes)`, on the CPU backend in `f32` and `f64`
+/// `O((n + classes) · dim)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};

@@ -115,13 +115,13 @@ impl CurricularFaceLoss {
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
-        let mut cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
+        let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
         let target = cosines.plus_angle(cosines.constant(self.margin));
-        let all = cosines.all;
+        let all = cosines.all();
         let is_hard = all.clone().greater(target.clone().expand(all.dims()));
         let t = self.t.val().detach().cast(all.dtype()).reshape([1, 1]);
-        cosines.all = all.clone().mask_where(is_hard, all.clone() * (all + t));
-        cosines.loss(target, self.scale, self.reducer)
+        let all = all.clone().mask_where(is_hard, all.clone() * (all + t));
+        cosines.with_all(all).loss(target, self.scale, self.reducer)
     }
 
     /// The loss with `t` moved towards the mean cosine of the batch's rows to their classes, off
