@@ -1,5 +1,5 @@
 use burn::tensor::{DType, Device, Int, Tensor};
-use metric_core::simd::{map_in_place, zip_in_place};
+use metric_core::simd::{largest, map_in_place, zip_in_place};
 use metric_core::{
     Distance, Euclidean, Form, InnerProduct, Scalar, Scattered, Similarity, SquaredEuclidean,
     each_row, scatter,
@@ -44,6 +44,19 @@ impl<T: Scalar> RowPairs<'_, T> {
             self.distances[p] = value;
         }
     }
+}
+
+/// The place of the smallest distance, the first of equal ones; none if all pairs do not count.
+pub(crate) fn closest<T: Scalar>(distances: &[T]) -> Option<usize> {
+    let least = T::ZERO - largest(distances, T::ZERO - T::ONE);
+    let exists = least < T::from_f64(f64::INFINITY);
+    exists.then(|| distances.iter().position(|&d| d == least))?
+}
+
+/// The place of the largest of some distances that all count.
+pub(crate) fn farthest<T: Scalar>(distances: &[T]) -> Option<usize> {
+    let most = largest(distances, T::ONE);
+    distances.iter().position(|&d| d == most)
 }
 
 /// What a row adds to a loss.

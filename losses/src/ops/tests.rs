@@ -62,6 +62,10 @@ fn losses() -> Vec<(String, Forward)> {
                 .with_reducer(reducer),
             "circle, {reducer:?}"
         );
+        add!(
+            SelectivelyContrastiveTripletLossConfig::new().with_reducer(reducer),
+            "selectively contrastive, {reducer:?}"
+        );
         for distance in DISTANCES {
             macro_rules! by_distance {
                 ($config:expr) => {
@@ -92,6 +96,12 @@ fn losses() -> Vec<(String, Forward)> {
             );
             by_distance!(DecoupledContrastiveLossConfig::new());
             by_distance!(NcaLossConfig::new());
+            by_distance!(
+                RankedListLossConfig::new()
+                    .with_alpha(1.3)
+                    .with_pos_temperature(2.0)
+                    .with_epsilon(1e-3)
+            );
             by_distance!(SoftNearestNeighborLossConfig::new().with_temperature(0.7));
             by_distance!(NtXentLossConfig::new().with_temperature(0.5));
             for choice in [

@@ -1,10 +1,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, softplus};
+use crate::ops::{self, RowLoss, RowPairs, Terms, closest, sigmoid};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -65,7 +67,7 @@ impl SelectivelyContrastiveTripletLossConfig {
 /// makes such triplets collapse. The value jumps between the two cases and may be negative. Anchors
 /// without a positive or a negative drop out.
 ///
-/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else `O(n²)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -89,7 +91,8 @@ pub struct SelectivelyContrastiveTripletLoss {
 
 over_pairs!(
     SelectivelyContrastiveTripletLoss,
-    |_loss| EmbeddingDistance::Cosine,
+    streamed,
+    |loss| (EmbeddingDistance::Cosine, loss.reducer),
     "zero if no row has a positive and a negative"
 );
 
@@ -108,5 +111,27 @@ impl SelectivelyContrastiveTripletLoss {
         let others = softplus(divide(negative.clone() - positive, self.temperature));
         let losses = others.mask_where(is_hard, negative * self.lambda);
         self.reducer.reduce(losses, selected)
+    }
+}
+
+impl RowLoss for SelectivelyContrastiveTripletLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        let to_positives = pairs.take_positives();
+        let (Some(at), Some(negative)) = (closest(&to_positives), closest(pairs.distances)) else {
+            return Terms::default();
+        };
+        let (positive, to_positive) = (pairs.positives[at], to_positives[at].to_f64());
+        let to_negative = pairs.distances[negative].to_f64();
+        let hard = to_negative < to_positive || 1.0 - to_negative > self.hard_above;
+        let gap = (to_positive - to_negative) / self.temperature;
+        let slope = sigmoid(gap) / self.temperature;
+        let (term, pull, push) = match hard {
+            true => (self.lambda * (1.0 - to_negative), 0.0, -self.lambda),
+            false => (ops::softplus(gap), slope, -slope),
+        };
+        pairs.distances.fill(T::ZERO);
+        pairs.distances[positive] = T::from_f64(pull);
+        pairs.distances[negative] = T::from_f64(push);
+        self.reducer.terms_of(term)
     }
 }

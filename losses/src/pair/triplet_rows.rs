@@ -3,10 +3,10 @@
 use std::mem::replace;
 
 use metric_core::Scalar;
-use metric_core::simd::{largest, sum_of, zip_in_place};
+use metric_core::simd::{sum_of, zip_in_place};
 
 use super::triplet_margin::{TripletChoice, TripletMarginLoss};
-use crate::ops::{Found, RowPairs, Rows, Stream, Terms, sigmoid, softplus};
+use crate::ops::{Found, RowPairs, Rows, Stream, Terms, closest, farthest, sigmoid, softplus};
 use crate::reducer::Reducer;
 
 /// Up to so many positives are compared with all negatives; more are sorted.
@@ -98,18 +98,14 @@ impl TripletMarginLoss {
     /// The farthest positive with the closest negative.
     fn hardest<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
         let to_positives = pairs.take_positives();
-        let farthest = largest(&to_positives, T::ONE);
-        let closest = T::ZERO - largest(pairs.distances, T::ZERO - T::ONE);
-        let gap = (farthest - closest).to_f64() + self.margin;
+        let farthest = farthest(&to_positives).expect("there is a positive");
+        let closest = closest(pairs.distances).expect("there is a negative");
+        let gap = (to_positives[farthest] - pairs.distances[closest]).to_f64() + self.margin;
         let (term, slope) = self.term_and_slope(gap);
-        let place = |distances: &[T], wanted: T| distances.iter().position(|&d| d == wanted);
-        let negative = place(pairs.distances, closest);
-        let positive = place(&to_positives, farthest).map(|p| pairs.positives[p]);
+        let places = [(pairs.positives[farthest], slope), (closest, -slope)];
         pairs.distances.fill(T::ZERO);
-        for (place, slope) in [(positive, slope), (negative, -slope)] {
-            if let Some(place) = place {
-                pairs.distances[place] = T::from_f64(slope);
-            }
+        for (place, slope) in places {
+            pairs.distances[place] = T::from_f64(slope);
         }
         self.reducer.terms_of(term)
     }

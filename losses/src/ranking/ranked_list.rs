@@ -1,10 +1,13 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
+use metric_core::Scalar;
+use metric_core::simd::{map_in_place, sum_of, zip_in_place};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::everywhere;
+use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -88,7 +91,8 @@ impl RankedListLossConfig {
 /// (`m ε`: columns times `epsilon`). The weights are differentiated too. They are formed relative to
 /// the largest, so that no temperature overflows. Every row counts, also one without any pair.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else as
+/// [`EmbeddingDistance::matrix`].
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -118,7 +122,8 @@ pub struct RankedListLoss {
 
 over_pairs!(
     RankedListLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if there is no pair"
 );
 
@@ -147,5 +152,71 @@ impl RankedListLoss {
         let total = weights.clone().sum_dim(1) + added;
         let is_empty = total.clone().lower_equal_scalar(0.0);
         (weights * excess).sum_dim(1) / total.mask_fill(is_empty, 1.0)
+    }
+}
+
+impl RowLoss for RankedListLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        let added = self.epsilon * pairs.distances.len() as f64;
+        let mut to_positives = pairs.take_positives();
+        let positive = StreamedPart {
+            sign: 1.0,
+            boundary: self.alpha - self.margin,
+            temperature: self.pos_temperature,
+            weight: 1.0 - self.imbalance,
+            added,
+        };
+        let negative = StreamedPart {
+            sign: -1.0,
+            boundary: self.alpha,
+            temperature: self.neg_temperature,
+            weight: self.imbalance,
+            added,
+        };
+        let loss = positive.of(&mut to_positives) + negative.of(pairs.distances);
+        pairs.put_positives(to_positives);
+        self.reducer.terms_of(loss)
+    }
+}
+
+/// `weight` times the weighted mean of `v = sign (d − boundary)` where it is above 0.
+struct StreamedPart {
+    sign: f64,
+    boundary: f64,
+    temperature: f64,
+    weight: f64,
+    /// What is added to the sum of weights.
+    added: f64,
+}
+
+impl StreamedPart {
+    /// The value; its derivatives are put in the place of the distances.
+    fn of<T: Scalar>(&self, distances: &mut [T]) -> f64 {
+        let [sign, boundary, t] = [self.sign, self.boundary, self.temperature].map(T::from_f64);
+        let absent = T::from_f64(f64::NEG_INFINITY);
+        map_in_place(distances, move |d| {
+            let excess = sign * (d - boundary);
+            if excess > T::ZERO { excess } else { T::ZERO }
+        });
+        let mut weights = distances.to_vec();
+        map_in_place(&mut weights, move |excess| {
+            let exponent = t * excess;
+            if excess > T::ZERO { exponent } else { absent }
+        });
+        let sum = exp_in_range(&mut weights, 1.0);
+        if sum.sum <= 0.0 {
+            distances.fill(T::ZERO);
+            return 0.0;
+        }
+        let total = sum.sum + self.added * (-sum.largest).exp();
+        let mut products = weights.clone();
+        zip_in_place(&mut products, distances, |weight, excess| weight * excess);
+        let mean = sum_of(&mut products, |product| *product) / total;
+        let (factor, shift) = (self.sign * self.weight / total, self.temperature * mean);
+        let [factor, shift] = [factor, 1.0 - shift].map(T::from_f64);
+        zip_in_place(distances, &weights, move |excess, weight| {
+            factor * weight * (t * excess + shift)
+        });
+        self.weight * mean
     }
 }

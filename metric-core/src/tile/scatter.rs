@@ -13,11 +13,13 @@ use crate::kernel::{Isa, pages};
 use crate::rows::Rows;
 use crate::{Distance, Element, Error, Scalar as _};
 
-/// Rows that one task takes.
+/// Rows that one task takes: a whole number of the kernels' strips.
 const ROWS: usize = 48;
+/// The most it takes of many: each task passes over all columns, which are then far from the cache.
+const MOST_ROWS: usize = 4 * ROWS;
 /// Columns that one task takes of the weights of a wave.
 const COLUMNS: usize = 512;
-/// Bytes of the distances that are held at a time; if rows are long, two tasks' rows.
+/// Bytes of the distances that are held at a time; if rows are long, those of two tasks.
 const WAVE: usize = 16 << 20;
 
 /// Sums of the rows and columns of a matrix of pair weights `W` `[n, m]`, which is never held.
@@ -43,7 +45,7 @@ pub struct Scattered<T, R> {
 /// likewise for `y`: this is how a loss over all pairs gets exact gradients in `O((n + m) dim)` memory.
 ///
 /// Cost: the distances once and two products of the same size; beside the result, memory for a copy of `y` and at a time
-/// 16 MB of distances, or 96 rows of them. The same bits for any number of threads.
+/// 16 MB of distances, or 96 rows of them, 384 of many. The same bits for any number of threads.
 ///
 /// # Errors
 ///
@@ -84,7 +86,8 @@ where
     let blocks = Blocks::new(distance.form(), &pair, &x, Some(&y));
     let isa = Isa::best();
     let stride = stride_of(m);
-    let wave = (WAVE / size_of::<E::Acc>() / stride / ROWS).max(2) * ROWS;
+    let task = rows_a_task(n);
+    let wave = (WAVE / size_of::<E::Acc>() / stride / task).max(2) * task;
     let zeros = |n: usize| pages::zeros::<E::Acc>(n);
     let mut held = zeros(wave.min(n) * stride);
     let (mut rows, mut columns) = (zeros(n * dim), zeros(m * dim));
@@ -92,11 +95,11 @@ where
     let mut results = Vec::with_capacity(n);
     let to_waves = rows.chunks_mut(wave * dim).zip(row_sums.chunks_mut(wave));
     for (wave, (to_rows, row_sums)) in chunks(0..n, wave).zip(to_waves) {
-        let tasks: Vec<Range<usize>> = chunks(wave.clone(), ROWS).collect();
+        let tasks: Vec<Range<usize>> = chunks(wave.clone(), task).collect();
         let found = held
-            .par_chunks_mut(ROWS * stride)
-            .zip(to_rows.par_chunks_mut(ROWS * dim))
-            .zip(row_sums.par_chunks_mut(ROWS))
+            .par_chunks_mut(task * stride)
+            .zip(to_rows.par_chunks_mut(task * dim))
+            .zip(row_sums.par_chunks_mut(task))
             .zip(tasks)
             .map_init(
                 || blocks.scratch(),
@@ -195,6 +198,11 @@ where
         )
         .collect::<Vec<_>>();
     Ok(found.into_iter().flatten().collect())
+}
+
+/// Rows that one task takes of so many.
+fn rows_a_task(rows: usize) -> usize {
+    (rows / 128 / ROWS * ROWS).clamp(ROWS, MOST_ROWS)
 }
 
 /// Numbers from a row to the next: not a power of two, lest they all fall on the same lines of the cache.
