@@ -13,6 +13,25 @@ const DIRECT_LIMIT: usize = 1 << 22;
 /// margin always means a gap in distance. What another library writes as margins on cosine
 /// similarity, `s_pos ≥ m₁` and `s_neg ≤ m₂`, is here `d_pos ≤ 1 − m₁` and `d_neg ≥ 1 − m₂`.
 ///
+/// # A learned Mahalanobis distance
+///
+/// `√((x − y)ᵀ M (x − y))` with `M = WᵀW` is the Euclidean distance of `W x` and `W y`: pass embeddings through a linear layer
+/// without bias, whose weight is then learned with the rest.
+///
+/// ```
+/// use burn::nn::LinearConfig;
+/// use burn::tensor::{Device, Distribution, Int, Tensor};
+/// use metric_losses::ContrastiveLossConfig;
+///
+/// let device = Device::flex().autodiff();
+/// let map = LinearConfig::new(5, 3).with_bias(false).init(&device);
+/// let x = Tensor::<2>::random([4, 5], Distribution::Default, &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1, 1], &device);
+/// let loss = ContrastiveLossConfig::new().init(&device);
+/// let gradients = loss.forward(map.forward(x), labels).backward();
+/// assert_eq!(map.weight.grad(&gradients).unwrap().dims(), [5, 3]);
+/// ```
+///
 /// # Streaming
 ///
 /// A loss over all pairs that says so is computed a row of distances at a time, with exact gradients in memory that is

@@ -239,6 +239,19 @@ impl<'a, T: Scalar> Rows<'a, T> {
         found.ok()
     }
 
+    /// The distances of a row to all, among those of one row's pairs; `None` where the engine refuses the numbers.
+    pub(crate) fn distances_of(&self, row: usize) -> Option<Vec<T>> {
+        let (query, rows) = (self.x.rows.row(row), self.columns().rows.view());
+        let found = match self.way {
+            Way::Cosine | Way::InnerProduct => one_to_many(&Product, query, rows),
+            Way::Euclidean => one_to_many(&Euclidean, query, rows),
+            Way::SquaredEuclidean => one_to_many(&SquaredEuclidean, query, rows),
+        };
+        let mut values = found.ok()?.to_vec();
+        self.distances(row, &mut values);
+        Some(values)
+    }
+
     /// Whether the rows are compared with a reference set.
     pub(crate) fn is_against(&self) -> bool {
         self.y.is_some()

@@ -104,6 +104,11 @@ fn losses() -> Vec<(String, Forward)> {
             );
             by_distance!(SoftNearestNeighborLossConfig::new().with_temperature(0.7));
             by_distance!(NtXentLossConfig::new().with_temperature(0.5));
+            by_distance!(
+                TripletMarginLossConfig::new()
+                    .with_margin(0.35)
+                    .with_swap(true)
+            );
             for choice in [
                 TripletChoice::All,
                 TripletChoice::SemiHard,

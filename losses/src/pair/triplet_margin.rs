@@ -32,7 +32,7 @@ pub struct TripletMarginLossConfig {
     pub soft_margin: bool,
     /// Take the negative distance from the anchor or from the positive, whichever is smaller
     /// (Balntas et al., *Learning local feature descriptors with triplets*, BMVC 2016).
-    /// Default: `false`.
+    /// Not with [`TripletChoice::BatchHard`]. Default: `false`.
     #[config(default = false)]
     pub swap: bool,
     /// Which triplets of the batch count; given ones all do. Default: [`TripletChoice::All`].
@@ -54,6 +54,9 @@ impl TripletMarginLossConfig {
     /// [`ConfigError`] naming the first field out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         ConfigError::check_finite("margin", self.margin)?;
+        let swaps = f64::from(u8::from(self.swap));
+        let all = self.choice != TripletChoice::BatchHard;
+        ConfigError::check(!self.swap || all, "swap", "off with BatchHard", swaps)?;
         self.distance.validate()?;
         self.reducer.validate()
     }
@@ -89,9 +92,10 @@ impl TripletMarginLossConfig {
 ///
 /// Cost: [`forward`](Self::forward) `O(n² · dim)` time and `O(n · dim)` memory where it is
 /// [streamed](EmbeddingDistance#streaming), and no triplet is listed: those above 0 are counted by sorting the positives of
-/// a row, in `O(n log p)` for each row of `p`, softplus is evaluated for each in `O(p · n)`. With `swap`, and where it is not
-/// streamed, `O(n² · dim + p · n)` time and `O(p · n)` memory for `p` positive pairs in the batch, whose number is read back
-/// from the device. [`forward_mined`](Self::forward_mined) takes `O(t · dim)` for `t` triplets.
+/// a row, in `O(n log p)` for each row of `p`; softplus is evaluated for each in `O(p · n)`, and `swap` takes
+/// `O(p · n · dim)`. With `swap` and a reference set, weights or means per anchor, and where it is not streamed,
+/// `O(n² · dim + p · n)` time and `O(p · n)` memory for `p` positive pairs in the batch, whose number is read back from the
+/// device. [`forward_mined`](Self::forward_mined) takes `O(t · dim)` for `t` triplets.
 ///
 /// ```
 /// use burn::tensor::{Bool, Device, Int, Tensor};
@@ -209,7 +213,7 @@ impl TripletMarginLoss {
         among: Option<Tensor<2>>,
         masks: PairMasks,
     ) -> Tensor<1> {
-        if self.choice == TripletChoice::BatchHard && among.is_none() {
+        if self.choice == TripletChoice::BatchHard {
             return self.reduce_hardest(distances, masks);
         }
         let (anchors, positives) = indices(masks.positive);

@@ -13,19 +13,21 @@ use crate::reducer::Reducer;
 const FEW: usize = 16;
 
 impl Stream for TripletMarginLoss {
-    /// Not with `swap`, which needs distances of other rows.
+    /// With `swap` only where a triplet counts as much with its positive as the anchor, so that each row can take the
+    /// derivatives by its own distances.
     fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
-        if self.swap {
+        if self.swap && (rows.is_against() || !rows.is_symmetric(reducer)) {
             return None;
         }
         rows.loss(reducer, |pairs| {
             if pairs.positives.is_empty() || pairs.negatives == 0 {
                 return Terms::default();
             }
-            match (self.choice, self.soft_margin) {
-                (TripletChoice::BatchHard, _) => self.hardest(pairs),
-                (_, false) => self.hinges(pairs),
-                (_, true) => self.softplus_of_each(pairs),
+            match (self.choice, self.soft_margin, self.swap) {
+                (TripletChoice::BatchHard, ..) => self.hardest(pairs),
+                (_, false, false) => self.hinges(pairs),
+                (_, true, false) => self.of_each(pairs, |_| None),
+                (.., true) => self.of_each(pairs, |positive| rows.distances_of(positive)),
             }
         })
     }
@@ -118,28 +120,41 @@ impl TripletMarginLoss {
         }
     }
 
-    fn softplus_of_each<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+    /// Each triplet by itself; `others` are the distances of a positive, which a negative may be closer to.
+    fn of_each<T: Scalar>(
+        &self,
+        mut pairs: RowPairs<'_, T>,
+        others: impl Fn(usize) -> Option<Vec<T>>,
+    ) -> Terms {
         let to_positives = pairs.take_positives();
         let mut terms = Terms::default();
         let infinity = T::from_f64(f64::INFINITY);
         let mut pushes = vec![0.0; pairs.distances.len()];
         let mut pulls = Vec::with_capacity(to_positives.len());
-        for positive in to_positives {
+        for (&place, positive) in pairs.positives.iter().zip(to_positives) {
+            let others = others(place);
             let mut pull = 0.0;
-            for (push, d) in pushes.iter_mut().zip(&*pairs.distances) {
-                if *d >= infinity {
+            for (i, (push, &d)) in pushes.iter_mut().zip(&*pairs.distances).enumerate() {
+                if d >= infinity {
                     continue;
                 }
-                let gap = (positive - *d).to_f64() + self.margin;
+                // The triplet with anchor and positive exchanged has the same value: the row closer to the negative takes
+                // the derivatives of both.
+                let (closest, share) = match &others {
+                    None => (d, 1.0),
+                    Some(others) if others[i] < d => (others[i], 0.0),
+                    Some(_) => (d, 2.0),
+                };
+                let gap = (positive - closest).to_f64() + self.margin;
                 let counts = match self.choice {
-                    TripletChoice::SemiHard => positive < *d && gap >= 0.0,
+                    TripletChoice::SemiHard => positive < closest && gap >= 0.0,
                     _ => true,
                 };
                 let (term, slope) = self.term_and_slope(gap);
                 if counts && self.reducer.selects(term) {
                     terms.push(term);
                     pull += slope;
-                    *push -= slope;
+                    *push -= share * slope;
                 }
             }
             pulls.push(T::from_f64(pull));
