@@ -33,6 +33,7 @@
 //! assert_eq!(x.grad(&gradients).unwrap().dims(), [3, 2]);
 //! ```
 
+mod anchors;
 mod cached_gradients;
 mod class;
 mod contrast;
@@ -41,6 +42,7 @@ mod distance;
 mod error;
 mod gathered;
 mod host;
+mod labels;
 mod mean_gradients;
 mod numerics;
 mod ops;
@@ -74,6 +76,7 @@ pub use cross_batch_memory::{CrossBatchMemory, CrossBatchMemoryConfig, Reference
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
 pub use gathered::{GatherError, gather};
+pub use labels::{Labels, Relation, jaccard};
 pub use mean_gradients::mean_gradients;
 pub use numerics::l2_normalize;
 pub use ops::{LogSumExp, RowLoss, RowPairs, Terms, exp_in_range, row_loss};

@@ -113,6 +113,20 @@ fn largest<const D: usize>(x: &Tensor<D>, dropped: &Tensor<D, Bool>) -> Tensor<D
         .max_dim(D - 1)
 }
 
+/// A number with given gradients: `value + Σ (x g − x g)`, whose second half is 0 but for its derivative by `x`, which is
+/// `g`.
+///
+/// # Shapes
+/// - `value`, output: `[1]`
+/// - each tensor and its gradient: the same shape
+pub(crate) fn attach(value: Tensor<1>, gradients: Vec<(Tensor<2>, Tensor<2>)>) -> Tensor<1> {
+    gradients.into_iter().fold(value, |value, (x, gradient)| {
+        let product = x * gradient.detach();
+        let nothing = product.clone() - product.detach();
+        value + nothing.sum()
+    })
+}
+
 /// The largest magnitude in either set, off the graph and never 0: `[1, 1]`.
 pub(crate) fn common_scale(x: &Tensor<2>, y: &Tensor<2>) -> Tensor<2> {
     let largest = |t: &Tensor<2>| t.clone().detach().max_abs();

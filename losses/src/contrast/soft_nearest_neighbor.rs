@@ -112,6 +112,6 @@ impl SoftNearestNeighborLoss {
             }
         };
         let losses = negative_log_share(logits, masks.positive, masks.negative);
-        self.reducer.reduce(losses, selected)
+        self.reducer.reduce_by(losses, selected, &masks.anchors)
     }
 }

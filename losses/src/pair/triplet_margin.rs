@@ -2,8 +2,10 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{everywhere, softplus, zero_on_graph};
 use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
@@ -107,11 +109,13 @@ impl TripletMarginLoss {
     ///
     /// # Panics
     /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         let distances = self.distance.matrix(embeddings.clone(), embeddings);
         let among = self.swap.then(|| distances.clone());
-        self.reduce_all(distances, among, PairMasks::within(labels))
+        let masks = PairMasks::within(&labels, &distances);
+        self.reduce_all(distances, among, masks)
     }
 
     /// The loss over every triplet whose anchor is a row of the batch and whose positive and
@@ -123,25 +127,23 @@ impl TripletMarginLoss {
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, or `dim` differs.
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let (labels, reference_labels) = (labels.into(), reference_labels.into());
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
         let among = self
             .swap
             .then(|| self.distance.matrix(reference.clone(), reference.clone()));
         let distances = self.distance.matrix(embeddings, reference);
-        self.reduce_all(
-            distances,
-            among,
-            PairMasks::between(labels, reference_labels),
-        )
+        let masks = PairMasks::between(&labels, &reference_labels, &distances);
+        self.reduce_all(distances, among, masks)
     }
 
     /// The loss over given triplets of rows of `embeddings`.
@@ -169,7 +171,8 @@ impl TripletMarginLoss {
         }
         let losses = self.terms(to_positive - to_negative + self.margin);
         let all = everywhere(&losses);
-        self.reducer.reduce(losses, all)
+        let anchors = Anchors::default().lines(triplets.anchor.clone(), embeddings.dims()[0]);
+        self.reducer.reduce_by(losses, all, &anchors)
     }
 
     /// Every positive pair against every negative of its anchor, `[pairs, m]`: with `K` examples a
@@ -184,6 +187,7 @@ impl TripletMarginLoss {
     ) -> Tensor<1> {
         let (anchors, positives) = indices(masks.positive);
         let [count] = anchors.dims();
+        let lines = masks.anchors.lines(anchors.clone(), distances.dims()[0]);
         if count == 0 {
             return zero_on_graph(distances);
         }
@@ -197,8 +201,8 @@ impl TripletMarginLoss {
         };
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
         let valid = masks.negative.int().select(0, anchors).equal_scalar(1);
-        self.reducer
-            .reduce(self.terms(to_positive - to_negative + self.margin), valid)
+        let losses = self.terms(to_positive - to_negative + self.margin);
+        self.reducer.reduce_by(losses, valid, &lines)
     }
 
     fn terms<const D: usize>(&self, gaps: Tensor<D>) -> Tensor<D> {
