@@ -69,7 +69,7 @@ pub struct Labels {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Classes(Tensor<1, Int>),
+    Classes(Box<Tensor<1, Int>>),
     Graded(Graded),
 }
 
@@ -111,7 +111,7 @@ impl Items {
 impl From<Tensor<1, Int>> for Labels {
     fn from(classes: Tensor<1, Int>) -> Self {
         Self {
-            kind: Kind::Classes(classes),
+            kind: Kind::Classes(Box::new(classes)),
             weights: None,
         }
     }
@@ -205,7 +205,7 @@ impl Labels {
     /// If they are not integers.
     pub(crate) fn expect_classes(&self) -> Tensor<1, Int> {
         match &self.kind {
-            Kind::Classes(classes) => classes.clone(),
+            Kind::Classes(classes) => (**classes).clone(),
             Kind::Graded(_) => panic!("this loss needs integer labels: it is about classes"),
         }
     }
@@ -228,7 +228,7 @@ impl Labels {
     /// What is to be remembered of each row; `None` for sets.
     pub(crate) fn keys(&self) -> Option<Vec<i64>> {
         match &self.kind {
-            Kind::Classes(classes) => Some(to_vec(classes.clone().into_data())),
+            Kind::Classes(classes) => Some(to_vec((**classes).clone().into_data())),
             Kind::Graded(graded) => match &graded.items {
                 Items::Keys(keys, _) => Some(keys.to_vec()),
                 Items::Sets(_) => None,
@@ -242,7 +242,8 @@ impl Labels {
             Kind::Classes(classes) => {
                 let shape = [keys.len()];
                 let keys = TensorData::new(keys, shape);
-                Kind::Classes(Tensor::from_data(keys, (device, classes.dtype())))
+                let keys = Tensor::from_data(keys, (device, classes.dtype()));
+                Kind::Classes(Box::new(keys))
             }
             Kind::Graded(graded) => match &graded.items {
                 Items::Keys(_, relation) => Kind::Graded(Graded {
@@ -259,19 +260,17 @@ impl Labels {
 
 /// Rows and references of one kind.
 #[derive(Debug)]
-pub(crate) enum Sides {
-    Classes(Tensor<1, Int>, Tensor<1, Int>),
+pub(crate) enum Sides<'a> {
+    Classes(&'a Tensor<1, Int>, &'a Tensor<1, Int>),
     Graded(Grades),
 }
 
-impl Sides {
+impl<'a> Sides<'a> {
     /// # Panics
     /// If they are not of one kind.
-    pub(crate) fn of(rows: &Labels, references: &Labels) -> Self {
+    pub(crate) fn of(rows: &'a Labels, references: &'a Labels) -> Self {
         match (&rows.kind, &references.kind) {
-            (Kind::Classes(rows), Kind::Classes(references)) => {
-                Self::Classes(rows.clone(), references.clone())
-            }
+            (Kind::Classes(rows), Kind::Classes(references)) => Self::Classes(rows, references),
             (Kind::Graded(rows), Kind::Graded(references))
                 if std::mem::discriminant(&rows.items)
                     == std::mem::discriminant(&references.items) =>
@@ -310,6 +309,11 @@ impl Grades {
 
     pub(crate) fn columns(&self) -> usize {
         self.references.len()
+    }
+
+    /// Whether it is known that a pair has one grade from both ends.
+    pub(crate) fn is_symmetric(&self) -> bool {
+        matches!(self.references, Items::Sets(_))
     }
 
     pub(crate) fn pair(&self, row: usize, column: usize) -> Pair {

@@ -4,7 +4,8 @@
 //! `forward`. Embeddings are used **as given**: pass them through [`l2_normalize`] where the
 //! sphere is wanted. What differs between losses is said by values, not by base classes:
 //! an [`EmbeddingDistance`] (smaller is always closer, also for cosine and inner product, so a
-//! margin has one meaning) and a [`Reducer`]. Which loss to take when is said in `CHOOSING.md`, beside this crate's
+//! margin has one meaning), a [`Reducer`], and [`Labels`]: integers, sets, or keys with a function, and weights of rows.
+//! Which loss to take when is said in `CHOOSING.md`, beside this crate's
 //! `Cargo.toml`.
 //!
 //! | kind | losses |

@@ -1,6 +1,7 @@
 //! Which pairs of a batch are alike.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
 
 use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
@@ -46,7 +47,7 @@ impl PairMasks {
         let anchors = Anchors::of(rows, like);
         let grades = match Sides::of(rows, references) {
             Sides::Classes(rows, references) => {
-                let positive = equal(rows, references);
+                let positive = equal(rows.clone(), references.clone());
                 return Self {
                     negative: positive.clone().bool_not(),
                     positive,
@@ -59,7 +60,8 @@ impl PairMasks {
         let shape = [grades.rows(), grades.columns()];
         let of_row = |row| (0..shape[1]).map(move |column| (row, column));
         let pairs: Vec<Pair> = (0..shape[0])
-            .flat_map(of_row)
+            .into_par_iter()
+            .flat_map_iter(of_row)
             .map(|(row, column)| grades.pair(row, column))
             .collect();
         let is = |what: fn(&Pair) -> bool| {

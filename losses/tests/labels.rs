@@ -548,7 +548,10 @@ fn every_loss_stays_finite_and_shows_nan_for_every_kind_of_labels() {
             for (name, forward, _) in &losses(reducer) {
                 eprintln!("{name}, {}, {reducer:?}", case.name);
                 assert_stays_finite(N, 3, &|x| forward(x, case.labels.clone()));
-                assert_shows_nan(N, 3, &|x| forward(x, case.labels.clone()));
+                // Without negatives there is nothing to compare a distance with.
+                if case.pairs.concat().contains(&Pair::Negative) {
+                    assert_shows_nan(N, 3, &|x| forward(x, case.labels.clone()));
+                }
             }
         }
     }

@@ -69,7 +69,8 @@ impl PairLists {
         let columns = reference.unwrap_or(labels);
         let kind = match Sides::of(labels, columns) {
             Sides::Classes(rows, columns) => {
-                let [rows, columns] = [rows, columns].map(|side| to_vec::<i64>(side.into_data()));
+                let [rows, columns] =
+                    [rows, columns].map(|side| to_vec::<i64>(side.clone().into_data()));
                 Kind::Classes(Classes::new(&rows, &columns))
             }
             Sides::Graded(grades) => Kind::Graded(grades),
@@ -111,8 +112,11 @@ impl PairLists {
 
     /// Whether pairs are alike from both ends, and weigh the same.
     pub(crate) fn is_symmetric(&self) -> bool {
-        let graded = matches!(self.kind, Kind::Graded(_));
-        !graded && self.weights.is_none()
+        let alike = match &self.kind {
+            Kind::Classes(_) => true,
+            Kind::Graded(grades) => grades.is_symmetric(),
+        };
+        alike && self.weights.is_none()
     }
 
     /// A row's distances as its pairs, and the columns of those that do not count.

@@ -297,6 +297,28 @@ fn streamed_losses_are_their_definitions() {
 }
 
 #[test]
+fn labels_that_are_not_integers_are_streamed_too() {
+    let kinds = [
+        Kind::Sets,
+        Kind::Related,
+        Kind::Weighted,
+        Kind::WeightedSets,
+    ];
+    let device = Device::flex().autodiff();
+    let loss = SupConLossConfig::new().init(&device);
+    for kind in kinds {
+        for reducer in REDUCERS {
+            let integers = [3, 14, 15, 92, 65, 35, 89, 79];
+            let x =
+                Tensor::<1>::from_data([0.3_f32, -0.1, 0.4, 0.2, -0.6, 0.5, 0.9, -0.8], &device);
+            let way = (EmbeddingDistance::Euclidean, reducer);
+            let labels = kind.labels(&integers, &device);
+            assert!(row_loss(&loss, way, x.reshape([8, 1]), labels).is_some());
+        }
+    }
+}
+
+#[test]
 fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
     let cases = cases();
     for (name, forward) in losses() {
