@@ -38,6 +38,11 @@ impl Anchors {
         }
     }
 
+    /// Whether all weigh the same.
+    pub(crate) fn are_even(&self) -> bool {
+        self.weights.is_none()
+    }
+
     /// The weight of each line, `[lines]`.
     pub(crate) fn weights(&self) -> Option<Tensor<1>> {
         let weights = self.weights.clone()?;

@@ -2,7 +2,7 @@ use burn::config::Config;
 use burn::tensor::Tensor;
 
 use crate::error::ConfigError;
-use crate::numerics::{common_scale, l2_normalize, safe_root};
+use crate::numerics::{at_least_f32, common_scale, l2_normalize, safe_root};
 
 /// Up to this many differences (`n · m · dim`) the Euclidean matrix is formed from them directly.
 const DIRECT_LIMIT: usize = 1 << 22;
@@ -62,7 +62,7 @@ impl EmbeddingDistance {
     /// The Euclidean forms subtract row from row while `n · m · dim ≤ 2²²`; beyond that they use
     /// `‖x‖² + ‖y‖² − 2 x·y` on centred rows, whose absolute error in `d²` is about
     /// `4 ε max‖x‖²`. Both work on rows scaled to at most 1, so nothing overflows before the
-    /// result does.
+    /// result does. Rows in half precision give `f32`.
     ///
     /// # Shapes
     /// - `x`: `[n, dim]`, `y`: `[m, dim]`
@@ -71,6 +71,7 @@ impl EmbeddingDistance {
     /// # Panics
     /// If `dim` differs.
     pub fn matrix(self, x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
+        let (x, y) = (at_least_f32(x), at_least_f32(y));
         match self {
             Self::Cosine => -(l2_normalize(x).matmul(l2_normalize(y).transpose())) + 1.0,
             Self::InnerProduct => -x.matmul(y.transpose()),
@@ -105,6 +106,7 @@ impl EmbeddingDistance {
     /// # Panics
     /// If the shapes differ.
     pub fn paired(self, x: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
+        let (x, y) = (at_least_f32(x), at_least_f32(y));
         let distances = match self {
             Self::Cosine => -(l2_normalize(x) * l2_normalize(y)).sum_dim(1) + 1.0,
             Self::InnerProduct => -(x * y).sum_dim(1),

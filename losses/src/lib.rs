@@ -8,12 +8,16 @@
 //! Which loss to take when is said in `CHOOSING.md`, beside this crate's
 //! `Cargo.toml`.
 //!
+//! Embeddings in `f16` or `bf16` are turned into `f32` before anything is computed: the loss is an `f32`, the gradient has
+//! the type of the embeddings.
+//!
 //! | kind | losses |
 //! |---|---|
 //! | classifier | [`SoftmaxLoss`], [`NormalizedSoftmaxLoss`], [`LargeMarginSoftmaxLoss`], [`SphereFaceLoss`], [`CosFaceLoss`], [`ArcFaceLoss`], [`SubCenterArcFaceLoss`], [`DynamicArcFaceLoss`], [`CombinedMarginLoss`], [`CurricularFaceLoss`], [`AdaFaceLoss`], [`MagFaceLoss`], [`ElasticFaceLoss`], [`P2sGradLoss`], [`InstanceLoss`] |
 //! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`], [`ManifoldProxiesLoss`] |
 //! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`DynamicSoftMarginLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`QuadrupletLoss`], [`SelectivelyContrastiveTripletLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
-//! | contrastive by softmax | [`Ge2eLoss`], [`MultipleNegativesRankingLoss`], [`NtXentLoss`], [`SoftNearestNeighborLoss`], [`SupConLoss`] |
+//! | contrastive by softmax | [`DebiasedContrastiveLoss`], [`DecoupledContrastiveLoss`], [`Ge2eLoss`], [`HardNegativeContrastiveLoss`], [`InfoNceLoss`], [`MultipleNegativesRankingLoss`], [`NtXentLoss`], [`SoftNearestNeighborLoss`], [`SupConLoss`] |
+//! | two views | [`VicRegLoss`] |
 //! | centres | [`CenterLoss`], [`MagnetLoss`] |
 //! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
@@ -69,9 +73,12 @@ pub use class::{
     SubCenterArcFaceLoss, SubCenterArcFaceLossConfig, SubCenterOutliers, sample_classes,
 };
 pub use contrast::{
-    Ge2eLoss, Ge2eLossConfig, Ge2eVariant, MultipleNegativesRankingLoss,
-    MultipleNegativesRankingLossConfig, NtXentLoss, NtXentLossConfig, SoftNearestNeighborLoss,
-    SoftNearestNeighborLossConfig, SupConLoss, SupConLossConfig,
+    DebiasedContrastiveLoss, DebiasedContrastiveLossConfig, DecoupledContrastiveLoss,
+    DecoupledContrastiveLossConfig, Ge2eLoss, Ge2eLossConfig, Ge2eVariant,
+    HardNegativeContrastiveLoss, HardNegativeContrastiveLossConfig, InfoNceLoss, InfoNceLossConfig,
+    MultipleNegativesRankingLoss, MultipleNegativesRankingLossConfig, NtXentLoss, NtXentLossConfig,
+    SoftNearestNeighborLoss, SoftNearestNeighborLossConfig, SupConLoss, SupConLossConfig,
+    VicRegLoss, VicRegLossConfig,
 };
 pub use cross_batch_memory::{CrossBatchMemory, CrossBatchMemoryConfig, ReferenceLoss};
 pub use distance::EmbeddingDistance;
@@ -89,8 +96,8 @@ pub use pair::{
     MarginLossConfig, MultiSimilarityLoss, MultiSimilarityLossConfig, NPairsLoss, NPairsLossConfig,
     NcaLoss, NcaLossConfig, QuadrupletLoss, QuadrupletLossConfig,
     SelectivelyContrastiveTripletLoss, SelectivelyContrastiveTripletLossConfig,
-    ThresholdConsistentMarginLoss, ThresholdConsistentMarginLossConfig, TripletMarginLoss,
-    TripletMarginLossConfig, TupletMarginLoss, TupletMarginLossConfig,
+    ThresholdConsistentMarginLoss, ThresholdConsistentMarginLossConfig, TripletChoice,
+    TripletMarginLoss, TripletMarginLossConfig, TupletMarginLoss, TupletMarginLossConfig,
 };
 pub use ranking::{
     FastApLoss, FastApLossConfig, HistogramLoss, HistogramLossConfig, PnpLoss, PnpLossConfig,

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::labels::{Labels, Pair, Sides};
+use crate::numerics::{at_least_f32, zero_without_rows};
 use crate::ops::{Labelled, Stream, stream};
 use crate::reducer::Reducer;
 
@@ -169,6 +170,9 @@ pub(crate) fn plain<L>(
     reference: Option<Labelled>,
     reduce: impl FnOnce(Tensor<2>, PairMasks) -> Tensor<1>,
 ) -> Tensor<1> {
+    if let Some(zero) = without_rows(&x, &reference) {
+        return zero;
+    }
     let (distances, masks) = match reference {
         Some((y, of)) => pairs_against(distance, x, labels, y, of),
         None => pairs_within(distance, x, labels),
@@ -188,9 +192,21 @@ pub(crate) fn streamed<L: Stream>(
     if let Some((y, labels)) = &reference {
         assert_labels(y, labels);
     }
-    let way = (distance, reducer);
+    if let Some(zero) = without_rows(&x, &reference) {
+        return zero;
+    }
+    let (x, way) = (at_least_f32(x), (distance, reducer));
+    let reference = reference.map(|(y, labels)| (at_least_f32(y), labels));
     stream(loss, way, (x.clone(), labels.clone()), reference.clone())
         .unwrap_or_else(|| plain(loss, distance, (x, labels), reference, reduce))
+}
+
+/// The loss where there is no row to compare, or none to compare with.
+fn without_rows(x: &Tensor<2>, reference: &Option<Labelled>) -> Option<Tensor<1>> {
+    let sets: Vec<&Tensor<2>> = std::iter::once(x)
+        .chain(reference.iter().map(|(y, _)| y))
+        .collect();
+    zero_without_rows(&sets)
 }
 
 /// All pairs of a batch: their distances, `[n, n]`, and which are alike.
@@ -204,6 +220,7 @@ pub(crate) fn pairs_within(
 ) -> (Tensor<2>, PairMasks) {
     let labels = labels.into();
     assert_labels(&x, &labels);
+    let x = at_least_f32(x);
     let distances = distance.matrix(x.clone(), x);
     let masks = PairMasks::within(&labels, &distances);
     (distances, masks)

@@ -39,7 +39,8 @@ impl Task<'_> {
 /// - Embeddings: `unit`, normalized, `given`, as the encoder gives them, or `own`, by the loss's [`TrainWith`].
 macro_rules! objectives {
     ($($(#[$meta:meta])* $name:ident($loss:ty): $batches:ident $rows:ident, $make:expr;)*) => {
-        /// A loss by name: every loss of `metric-losses` but the regularizers, which stand beside one.
+        /// A loss by name: every loss of `metric-losses` that learns from labelled examples, but the regularizers,
+        /// which stand beside one.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
         #[serde(rename_all = "kebab-case")]
         pub enum LossName {
@@ -160,6 +161,10 @@ objectives! {
     CosFace(CosFaceLoss): classes given, scaled!(CosFaceLossConfig);
     /// CurricularFace.
     CurricularFace(CurricularFaceLoss): classes own, scaled!(CurricularFaceLossConfig);
+    /// Debiased contrastive loss.
+    DebiasedContrastive(DebiasedContrastiveLoss): pairs unit, plain!(DebiasedContrastiveLossConfig);
+    /// Decoupled contrastive loss.
+    DecoupledContrastive(DecoupledContrastiveLoss): pairs unit, plain!(DecoupledContrastiveLossConfig);
     /// ArcFace with larger margins for smaller classes, and three vectors a class.
     DynamicArcFace(DynamicArcFaceLoss): classes given,
         |of| {
@@ -170,8 +175,12 @@ objectives! {
     ElasticFace(ElasticFaceLoss): classes own, scaled!(ElasticFaceLossConfig);
     /// FastAP on the unit sphere.
     FastAp(FastApLoss): pairs unit, plain!(FastApLossConfig);
+    /// GE2E with softmax, its scale and bias learned.
+    Ge2e(Ge2eLoss): pairs unit, plain!(Ge2eLossConfig);
     /// Generalized lifted structure loss on the unit sphere.
     GeneralizedLiftedStructure(GeneralizedLiftedStructureLoss): pairs unit, plain!(GeneralizedLiftedStructureLossConfig);
+    /// Contrastive loss with hard negatives.
+    HardNegativeContrastive(HardNegativeContrastiveLoss): pairs unit, plain!(HardNegativeContrastiveLossConfig);
     /// Histogram loss.
     Histogram(HistogramLoss): pairs unit, plain!(HistogramLossConfig);
     /// Tuplet margin loss plus intra-pair variance, weighted 0.5.
@@ -215,10 +224,14 @@ objectives! {
     /// Proxy-NCA++.
     ProxyNcaPlusPlus(ProxyNcaLoss): classes given,
         |of| ProxyNcaLossConfig::plus_plus(of.classes(), of.dim).init(of.device);
+    /// Quadruplet loss on the unit sphere.
+    Quadruplet(QuadrupletLoss): pairs unit, plain!(QuadrupletLossConfig);
     /// Ranked list loss on the unit sphere.
     RankedList(RankedListLoss): pairs unit, plain!(RankedListLossConfig);
     /// Recall@k, smoothed.
     RecallAtK(RecallAtKLoss): pairs unit, plain!(RecallAtKLossConfig);
+    /// Selectively contrastive triplet loss.
+    SelectivelyContrastiveTriplet(SelectivelyContrastiveTripletLoss): pairs unit, plain!(SelectivelyContrastiveTripletLossConfig);
     /// Contrastive loss of signal-to-noise distances.
     SignalToNoiseContrastive(ContrastiveLoss): pairs unit,
         |of| {
@@ -227,6 +240,8 @@ objectives! {
         };
     /// Smooth-AP.
     SmoothAp(SmoothApLoss): pairs unit, plain!(SmoothApLossConfig);
+    /// Soft nearest neighbour loss.
+    SoftNearestNeighbor(SoftNearestNeighborLoss): pairs unit, plain!(SoftNearestNeighborLossConfig);
     /// SoftTriple.
     SoftTriple(SoftTripleLoss): classes given, sized!(SoftTripleLossConfig);
     /// Softmax cross-entropy of a linear classifier.

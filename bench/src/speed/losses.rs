@@ -3,10 +3,7 @@
 use std::hint::black_box;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use metric_core::Relevance;
 use metric_losses::*;
-use metric_sampling::{Batch, TripletKind, TripletMarginMiner, TripletMiner};
-use ndarray::Array2;
 
 use super::{Op, Settings, SpeedError, Work, data};
 
@@ -18,6 +15,7 @@ type Make = fn(&Settings, &Device) -> Result<Forward, SpeedError>;
 ///
 /// - `pairs`: nothing but the batch.
 /// - `classes`: the number of classes, `--param num_classes` or those of the batch, and the length of a row.
+/// - `views`: the two halves of the batch, a view each.
 /// - `penalty`: a regularizer; it takes no labels.
 /// - `by`: a function of its own, with the names of its parameters.
 macro_rules! losses {
@@ -37,6 +35,13 @@ macro_rules! losses {
         |_, device| {
             let loss = $config::new().init(device);
             Ok(Box::new(move |x, labels| Ok(loss.forward(x, labels))))
+        }
+    };
+    (@make views $config:ident) => {
+        |settings, device| {
+            let (loss, half) = ($config::new().init(device), settings.n / 2);
+            let view = move |x: &Tensor<2>, which: usize| x.clone().narrow(0, which * half, half);
+            Ok(Box::new(move |x, _| Ok(loss.forward(view(&x, 0), view(&x, 1)))))
         }
     };
     (@make classes $config:ident) => {
@@ -64,17 +69,24 @@ losses! {
     "contrastive": pairs ContrastiveLossConfig,
     "cos_face": classes CosFaceLossConfig,
     "curricular_face": classes CurricularFaceLossConfig,
+    "debiased_contrastive": pairs DebiasedContrastiveLossConfig,
+    "decoupled_contrastive": pairs DecoupledContrastiveLossConfig,
     "dynamic_arc_face": by dynamic_arc_face ["num_classes"],
+    "dynamic_soft_margin": pairs DynamicSoftMarginLossConfig,
     "elastic_face": by elastic_face ["num_classes"],
     "fast_ap": pairs FastApLossConfig,
+    "ge2e": pairs Ge2eLossConfig,
     "generalized_lifted_structure": pairs GeneralizedLiftedStructureLossConfig,
+    "hard_negative_contrastive": pairs HardNegativeContrastiveLossConfig,
     "histogram": pairs HistogramLossConfig,
+    "info_nce": views InfoNceLossConfig,
     "intra_pair_variance": pairs IntraPairVarianceLossConfig,
     "large_margin_softmax": classes LargeMarginSoftmaxLossConfig,
     "lifted_structure": pairs LiftedStructureLossConfig,
     "mag_face": classes MagFaceLossConfig,
     "margin": pairs MarginLossConfig,
     "multi_similarity": pairs MultiSimilarityLossConfig,
+    "multiple_negatives_ranking": views MultipleNegativesRankingLossConfig,
     "n_pairs": pairs NPairsLossConfig,
     "nca": pairs NcaLossConfig,
     "normalized_softmax": classes NormalizedSoftmaxLossConfig,
@@ -83,6 +95,7 @@ losses! {
     "pnp": pairs PnpLossConfig,
     "proxy_anchor": classes ProxyAnchorLossConfig,
     "proxy_nca": classes ProxyNcaLossConfig,
+    "quadruplet": pairs QuadrupletLossConfig,
     "ranked_list": pairs RankedListLossConfig,
     "recall_at_k": pairs RecallAtKLossConfig,
     "regularizer_center_invariant": penalty CenterInvariantRegularizerConfig,
@@ -93,8 +106,10 @@ losses! {
     "regularizer_spherical": penalty SphericalRegularizerConfig,
     "regularizer_uniformity": penalty UniformityRegularizerConfig,
     "regularizer_zero_mean": penalty ZeroMeanRegularizerConfig,
+    "selectively_contrastive_triplet": pairs SelectivelyContrastiveTripletLossConfig,
     "signal_to_noise_ratio_contrastive": by signal_to_noise [],
     "smooth_ap": pairs SmoothApLossConfig,
+    "soft_nearest_neighbor": pairs SoftNearestNeighborLossConfig,
     "soft_triple": classes SoftTripleLossConfig,
     "softmax": classes SoftmaxLossConfig,
     "sphere_face": classes SphereFaceLossConfig,
@@ -103,6 +118,7 @@ losses! {
     "threshold_consistent_margin": pairs ThresholdConsistentMarginLossConfig,
     "triplet_margin": by triplet_margin ["mining"],
     "tuplet_margin": pairs TupletMarginLossConfig,
+    "vic_reg": views VicRegLossConfig,
 }
 
 pub(super) fn ops() -> Vec<Op> {
@@ -175,31 +191,17 @@ fn sparse_centers(settings: &Settings, device: &Device) -> Result<Forward, Speed
     }))
 }
 
-/// All triplets, or with `--param mining=semi_hard` those that are, mined while the clock runs.
+/// All triplets, or with `--param mining=semi_hard` those that are.
 fn triplet_margin(settings: &Settings, device: &Device) -> Result<Forward, SpeedError> {
-    let config = TripletMarginLossConfig::new();
-    let loss = config.init(device);
-    match settings.word("mining").unwrap_or("none") {
-        "none" => Ok(Box::new(move |x, labels| Ok(loss.forward(x, labels)))),
-        "semi_hard" => {
-            let refused = SpeedError::refused("mining");
-            let miner = TripletMarginMiner::new(config.margin, TripletKind::SemiHard);
-            let (miner, of) = (miner.map_err(refused)?, data::labels(settings));
-            let (shape, device) = ((settings.n, settings.dim), device.clone());
-            Ok(Box::new(move |x, _| {
-                let rows = x.clone().detach().into_data().try_to_vec::<f32>();
-                let rows = Array2::from_shape_vec(shape, rows.expect("made of f32"));
-                let rows = rows.expect("n rows of dim numbers");
-                let batch = Batch::new(rows.view(), Relevance::labels(&of)).map_err(refused)?;
-                let triplets = miner
-                    .mine(&batch, &mut data::generator(4))
-                    .map_err(refused)?;
-                Ok(loss.forward_mined(x, &TripletIndices::upload(&triplets, &device)))
-            }))
-        }
+    let choice = match settings.word("mining").unwrap_or("none") {
+        "none" => TripletChoice::All,
+        "semi_hard" => TripletChoice::SemiHard,
         other => {
             let expected = "none or semi_hard";
-            Err(SpeedError::option("--param mining", expected, other))
+            return Err(SpeedError::option("--param mining", expected, other));
         }
-    }
+    };
+    let loss = TripletMarginLossConfig::new().with_choice(choice);
+    let loss = loss.init(device);
+    Ok(Box::new(move |x, labels| Ok(loss.forward(x, labels))))
 }

@@ -3,7 +3,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::divide;
+use crate::numerics::{at_least_f32, divide};
 use crate::pairs::assert_labels;
 
 /// Configuration of [`CenterLoss`].
@@ -93,7 +93,11 @@ impl CenterLoss {
         assert_labels(&embeddings, &labels);
         let [n, _] = embeddings.dims();
         let centers = self.centers.val().detach().select(0, labels);
-        divide((embeddings - centers).square(), (2 * n.max(1)) as f64).sum()
+        divide(
+            (at_least_f32(embeddings) - centers).square(),
+            (2 * n.max(1)) as f64,
+        )
+        .sum()
     }
 
     /// The loss with its centres moved towards the rows of the batch, off the graph.
@@ -106,7 +110,7 @@ impl CenterLoss {
     pub fn update(self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Self {
         assert_labels(&embeddings, &labels);
         let centers = self.centers.val().detach();
-        let embeddings = embeddings.detach();
+        let embeddings = at_least_f32(embeddings.detach());
         let [classes, _] = centers.dims();
         let add = IndexingUpdateOp::Add;
         let ones = embeddings.clone().narrow(1, 0, 1).ones_like(); // [n, 1]

@@ -1,24 +1,35 @@
 use std::f64::consts::PI;
 
 use burn::tensor::{Int, Tensor};
+use metric_core::Scalar;
 
 use super::cross_entropy::{cross_entropy, target_mask};
-use crate::numerics::{l2_normalize, safe_sqrt};
+use crate::distance::EmbeddingDistance;
+use crate::numerics::{at_least_f32, l2_normalize, safe_sqrt};
+use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus, stream_with};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
 /// Cosines between rows and class vectors, and the angle `θ_y` of every row to its own class: what
 /// the losses share that change the target's logit and leave the rest to cross-entropy.
 pub(crate) struct ClassCosines {
-    /// `cos θⱼ`, `[n, classes]`.
-    pub(crate) all: Tensor<2>,
     /// `cos θ_y`, `[n, 1]`.
     pub(crate) target: Tensor<2>,
+    classes: Classes,
+    /// Rows as they were given, `[n, dim]`.
+    given: Tensor<2>,
     /// Unit rows, `[n, dim]`.
     rows: Tensor<2>,
     /// The unit class vector of every row, `[n, dim]`.
     own: Tensor<2>,
     labels: Tensor<1, Int>,
+}
+
+enum Classes {
+    /// A vector for each, as it was given, `[classes, dim]`.
+    Vectors(Tensor<2>),
+    /// `cos θⱼ`, `[n, classes]`.
+    Cosines(Tensor<2>),
 }
 
 impl ClassCosines {
@@ -27,7 +38,10 @@ impl ClassCosines {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub(crate) fn new(rows: Tensor<2>, weight: Tensor<2>, labels: Tensor<1, Int>) -> Self {
-        Self::to_closest(rows, weight, labels, 1)
+        assert_labels(&rows, &labels);
+        let (given, weight) = (at_least_f32(rows), at_least_f32(weight));
+        let own = l2_normalize(weight.clone().select(0, labels.clone()));
+        Self::of(given, own, Classes::Vectors(weight), labels)
     }
 
     /// Of rows and the closest of `sub_centers` vectors of every class, class `c` having rows
@@ -41,30 +55,50 @@ impl ClassCosines {
         labels: Tensor<1, Int>,
         sub_centers: usize,
     ) -> Self {
-        assert_labels(&rows, &labels);
-        let rows = l2_normalize(rows);
-        let vectors = l2_normalize(weight);
-        let mut all = rows.clone().matmul(vectors.clone().transpose());
-        let mut own = labels.clone();
-        if sub_centers > 1 {
-            let [n, columns] = all.dims();
-            let classes = columns / sub_centers;
-            let by_class = all.reshape([n, classes, sub_centers]);
-            let (largest, closest) = by_class.max_dim_with_indices(2);
-            all = largest.squeeze_dim(2);
-            let closest = closest.squeeze_dim::<2>(2);
-            let closest = closest.gather(1, labels.clone().reshape([n, 1]));
-            own = own * sub_centers as i64 + closest.squeeze_dim(1);
+        if sub_centers == 1 {
+            return Self::new(rows, weight, labels);
         }
-        let own = vectors.select(0, own);
-        let target = (rows.clone() * own.clone()).sum_dim(1);
+        assert_labels(&rows, &labels);
+        let given = at_least_f32(rows);
+        let vectors = l2_normalize(weight);
+        let all = l2_normalize(given.clone()).matmul(vectors.clone().transpose());
+        let [n, columns] = all.dims();
+        let by_class = all.reshape([n, columns / sub_centers, sub_centers]);
+        let (largest, closest) = by_class.max_dim_with_indices(2);
+        let closest = closest.squeeze_dim::<2>(2);
+        let closest = closest.gather(1, labels.clone().reshape([n, 1]));
+        let own = labels.clone() * sub_centers as i64 + closest.squeeze_dim(1);
+        let all = Classes::Cosines(largest.squeeze_dim(2));
+        Self::of(given, vectors.select(0, own), all, labels)
+    }
+
+    fn of(given: Tensor<2>, own: Tensor<2>, classes: Classes, labels: Tensor<1, Int>) -> Self {
+        let rows = l2_normalize(given.clone());
         Self {
-            all,
-            target,
+            target: (rows.clone() * own.clone()).sum_dim(1),
+            classes,
+            given,
             rows,
             own,
             labels,
         }
+    }
+
+    /// `cos θⱼ`, `[n, classes]`.
+    pub(crate) fn all(&self) -> Tensor<2> {
+        match &self.classes {
+            Classes::Vectors(weight) => {
+                let vectors = l2_normalize(weight.clone());
+                self.rows.clone().matmul(vectors.transpose())
+            }
+            Classes::Cosines(all) => all.clone(),
+        }
+    }
+
+    /// The same with other numbers in the place of `cos θⱼ`.
+    pub(crate) fn with_all(mut self, all: Tensor<2>) -> Self {
+        self.classes = Classes::Cosines(all);
+        self
     }
 
     /// The same number for every row, `[n, 1]`.
@@ -112,15 +146,46 @@ impl ClassCosines {
 
     /// The cosines with `target` in the place of `cos θ_y`: `[n, classes]`.
     pub(crate) fn with_target(self, target: Tensor<2>) -> Tensor<2> {
-        let [n, classes] = self.all.dims();
+        let all = self.all();
+        let [n, classes] = all.dims();
         let is_target = target_mask(self.labels, classes);
-        self.all.mask_where(is_target, target.expand([n, classes]))
+        all.mask_where(is_target, target.expand([n, classes]))
     }
 
-    /// Cross-entropy of `scale` times the cosines with `target` in the place of `cos θ_y`.
+    /// Cross-entropy of `scale` times the cosines with `target` in the place of `cos θ_y`; streamed where it can be.
     pub(crate) fn loss(self, target: Tensor<2>, scale: f64, reducer: Reducer) -> Tensor<1> {
         let labels = self.labels.clone();
+        if let Classes::Vectors(weight) = &self.classes {
+            let [classes, _] = weight.dims();
+            let numbers = Tensor::arange(0..classes as i64, &labels.device());
+            let batch = (self.given.clone(), labels.clone().into());
+            let reference = Some((weight.clone(), numbers.into()));
+            let way = (EmbeddingDistance::Cosine, reducer);
+            let by_rows = OtherClasses { scale, reducer };
+            let streamed = stream_with(&by_rows, way, batch, reference, Some(target.clone()));
+            if let Some(loss) = streamed {
+                return loss;
+            }
+        }
         cross_entropy(self.with_target(target) * scale, labels, reducer)
+    }
+}
+
+/// The cross-entropy of a row, given its target's cosine: `log(1 + Σ_{j ≠ y} e^{s cos θⱼ} / e^{s target})`.
+struct OtherClasses {
+    scale: f64,
+    reducer: Reducer,
+}
+
+impl RowLoss for OtherClasses {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        pairs.take_positives();
+        let others = exp_in_range(pairs.distances, -self.scale);
+        let gap = others.value() + self.scale * (1.0 - pairs.given.to_f64());
+        let slope = self.scale * sigmoid(gap);
+        others.share_out(pairs.distances, -slope);
+        *pairs.given = T::from_f64(-slope);
+        self.reducer.terms_of(softplus(gap))
     }
 }
 

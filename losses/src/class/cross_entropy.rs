@@ -1,8 +1,18 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor};
 
-use crate::numerics::everywhere;
+use crate::numerics::{everywhere, zero_without_rows};
+use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
+
+/// The loss of a batch without rows, 0 on the graph. `None` for other batches.
+///
+/// # Panics
+/// If there is not one label a row.
+pub(crate) fn zero_if_empty(rows: &Tensor<2>, labels: &Tensor<1, Int>) -> Option<Tensor<1>> {
+    assert_labels(rows, labels);
+    zero_without_rows(&[rows])
+}
 
 /// `−log softmax(logits)` at the label of every row, `[n, 1]`.
 pub(crate) fn cross_entropies(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<2> {

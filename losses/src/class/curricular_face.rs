@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
 use crate::reducer::Reducer;
 
@@ -111,13 +112,16 @@ impl CurricularFaceLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let mut cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
+        let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
         let target = cosines.plus_angle(cosines.constant(self.margin));
-        let all = cosines.all;
+        let all = cosines.all();
         let is_hard = all.clone().greater(target.clone().expand(all.dims()));
         let t = self.t.val().detach().cast(all.dtype()).reshape([1, 1]);
-        cosines.all = all.clone().mask_where(is_hard, all.clone() * (all + t));
-        cosines.loss(target, self.scale, self.reducer)
+        let all = all.clone().mask_where(is_hard, all.clone() * (all + t));
+        cosines.with_all(all).loss(target, self.scale, self.reducer)
     }
 
     /// The loss with `t` moved towards the mean cosine of the batch's rows to their classes, off

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
 use crate::reducer::Reducer;
 
@@ -141,6 +142,9 @@ impl DynamicArcFaceLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let (weight, [n]) = (self.weight.val(), labels.dims());
         let cosines =
             ClassCosines::to_closest(embeddings, weight, labels.clone(), self.sub_centers);

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
-use super::cross_entropy::cross_entropy;
+use super::cross_entropy::{cross_entropy, zero_if_empty};
 use super::margin_annealing::assert_lambda;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, row_norms};
@@ -122,6 +122,9 @@ impl LargeMarginSoftmaxLoss {
         lambda: f64,
     ) -> Tensor<1> {
         assert_lambda(lambda);
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let weight = self.weight.val();
         let norms = row_norms(embeddings.clone()) * row_norms(weight.clone()).transpose();
         let cosines = ClassCosines::new(embeddings, weight, labels.clone());

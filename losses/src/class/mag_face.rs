@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
-use super::cross_entropy::cross_entropies;
+use super::cross_entropy::{cross_entropies, zero_if_empty};
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, everywhere, row_norms};
 use crate::reducer::Reducer;
@@ -128,6 +128,9 @@ impl MagFaceLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let norms = row_norms(embeddings.clone()).clamp(self.min_norm, self.max_norm);
         let slope = (self.max_margin - self.min_margin) / (self.max_norm - self.min_norm);
         let margins = (norms.clone() - self.min_norm) * slope + self.min_margin;

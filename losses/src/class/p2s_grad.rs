@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::everywhere;
 use crate::reducer::Reducer;
@@ -84,6 +85,9 @@ impl P2sGradLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
         let target = cosines.target.clone() - 1.0;
         let losses = cosines.with_target(target).square().sum_dim(1) * 0.5;

@@ -3,11 +3,10 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
 use super::class_vectors::{class_vectors, with_values};
-use super::cross_entropy::{cross_entropy, target_mask};
+use super::cross_entropy::{cross_entropy, target_mask, zero_if_empty};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, everywhere, l2_normalize, log_sum_exp};
-use crate::pairs::assert_labels;
+use crate::numerics::{everywhere, l2_normalize, log_sum_exp, relative_to_largest};
 use crate::reducer::Reducer;
 
 /// Configuration of [`ProxyNcaLoss`].
@@ -130,7 +129,9 @@ impl ProxyNcaLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let proxies = self.weight.val();
         let distances = match self.normalize {
             true => self
@@ -138,7 +139,8 @@ impl ProxyNcaLoss {
                 .matrix(l2_normalize(embeddings), l2_normalize(proxies)),
             false => self.distance.matrix(embeddings, proxies),
         };
-        let logits = divide(-distances, self.temperature);
+        let all = everywhere(&distances);
+        let logits = relative_to_largest(-distances, &all, 1.0 / self.temperature);
         if self.include_target {
             return cross_entropy(logits, labels, self.reducer);
         }

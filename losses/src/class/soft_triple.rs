@@ -4,11 +4,10 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor};
 
 use super::class_vectors::{class_vectors, with_values};
-use super::cross_entropy::{cross_entropy, target_mask};
+use super::cross_entropy::{cross_entropy, target_mask, zero_if_empty};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, l2_normalize};
-use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
 /// Configuration of [`SoftTripleLoss`].
@@ -121,7 +120,9 @@ impl SoftTripleLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let centers = l2_normalize(self.weight.val());
         let cosines = l2_normalize(embeddings).matmul(centers.clone().transpose());
         let [n, columns] = cosines.dims();

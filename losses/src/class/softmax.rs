@@ -5,6 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::cross_entropy::cross_entropy;
 use crate::error::{ConfigError, expect_valid};
+use crate::numerics::at_least_f32;
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -88,6 +89,6 @@ impl SoftmaxLoss {
     /// - `embeddings`: `[n, dim]`
     /// - output: `[n, num_classes]`
     pub fn logits(&self, embeddings: Tensor<2>) -> Tensor<2> {
-        self.classifier.forward(embeddings)
+        self.classifier.forward(at_least_f32(embeddings))
     }
 }

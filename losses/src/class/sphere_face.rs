@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
-use super::cross_entropy::cross_entropy;
+use super::cross_entropy::{cross_entropy, zero_if_empty};
 use super::margin_annealing::assert_lambda;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, row_norms};
@@ -122,6 +122,9 @@ impl SphereFaceLoss {
         lambda: f64,
     ) -> Tensor<1> {
         assert_lambda(lambda);
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let norms = row_norms(embeddings.clone());
         let cosines = ClassCosines::new(embeddings, self.weight.val(), labels.clone());
         let target = cosines.combined(self.margin, 0.0, 0.0);

@@ -5,6 +5,7 @@ use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor};
 use super::arc_face::{ArcFaceLoss, ArcFaceLossConfig};
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
+use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::l2_normalize;
 use crate::pairs::assert_labels;
@@ -120,6 +121,9 @@ impl SubCenterArcFaceLoss {
     /// # Panics
     /// If a label is out of range or there is not one a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+        if let Some(zero) = zero_if_empty(&embeddings, &labels) {
+            return zero;
+        }
         let weight = self.weight.val();
         let cosines = ClassCosines::to_closest(embeddings, weight, labels, self.sub_centers);
         let target = cosines.plus_angle(cosines.constant(self.margin));

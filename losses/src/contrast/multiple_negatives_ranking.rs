@@ -125,18 +125,19 @@ impl MultipleNegativesRankingLoss {
     /// `distances` are `[n, n + m]`, the positives first.
     fn reduce(&self, distances: Tensor<2>) -> Tensor<1> {
         let [n, _] = distances.dims();
-        let logits = -distances * self.scale;
-        let found = self.ranked(logits.clone());
+        let similarities = -distances;
+        let found = self.ranked(similarities.clone());
         match self.symmetric {
             false => found,
-            true => (found + self.ranked(logits.narrow(1, 0, n).transpose())) * 0.5,
+            true => (found + self.ranked(similarities.narrow(1, 0, n).transpose())) * 0.5,
         }
     }
 
-    fn ranked(&self, logits: Tensor<2>) -> Tensor<1> {
+    fn ranked(&self, similarities: Tensor<2>) -> Tensor<1> {
         // Burn's `diag_mask` is false on the diagonal.
-        let others = Tensor::<2, Bool>::diag_mask(logits.dims(), 0, &logits.device());
-        let losses = negative_log_share(logits, others.clone().bool_not(), others);
+        let others = Tensor::<2, Bool>::diag_mask(similarities.dims(), 0, &similarities.device());
+        let losses =
+            negative_log_share(similarities, self.scale, others.clone().bool_not(), others);
         let every_row = everywhere(&losses);
         self.reducer.reduce(losses, every_row)
     }

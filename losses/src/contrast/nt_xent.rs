@@ -5,7 +5,7 @@ use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, log_sum_exp, softplus};
+use crate::numerics::{log_sum_exp, relative_to_largest, softplus};
 use crate::ops::{self, RowLoss, RowPairs, Terms, exp_in_range, sigmoid};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
@@ -92,7 +92,7 @@ over_pairs!(
 impl NtXentLoss {
     /// The definition, by the matrix of all pairs.
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
-        let logits = divide(-distances, self.temperature);
+        let logits = relative_to_largest(-distances, &masks.negative, 1.0 / self.temperature);
         let alone = masks.negative.clone().any_dim(1).bool_not();
         let negatives = log_sum_exp(logits.clone(), masks.negative);
         let alone = alone.expand(logits.dims());

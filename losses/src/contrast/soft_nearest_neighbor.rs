@@ -1,10 +1,13 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{at_least, divide, negative_log_share};
+use crate::numerics::{at_least, negative_log_share};
+use crate::ops::{Found, Rows, Stream};
+use crate::pair::neighbors;
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -92,7 +95,8 @@ pub struct SoftNearestNeighborLoss {
 
 over_pairs!(
     SoftNearestNeighborLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if no row has a positive"
 );
 
@@ -104,14 +108,23 @@ impl SoftNearestNeighborLoss {
 
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let selected = masks.positive.clone().any_dim(1);
-        let logits = match &self.inverse {
-            None => divide(-distances, self.temperature),
+        let (similarities, scale) = match &self.inverse {
+            None => (-distances, 1.0 / self.temperature),
             Some(inverse) => {
                 let inverse = at_least(inverse.val(), 1e-6).cast(distances.dtype());
-                -distances * inverse.reshape([1, 1])
+                (-distances * inverse.reshape([1, 1]), 1.0)
             }
         };
-        let losses = negative_log_share(logits, masks.positive, masks.negative);
+        let losses = negative_log_share(similarities, scale, masks.positive, masks.negative);
         self.reducer.reduce_by(losses, selected, &masks.anchors)
+    }
+}
+
+impl Stream for SoftNearestNeighborLoss {
+    /// Not with a temperature that is learned.
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        let fixed = self.inverse.is_none();
+        let scale = 1.0 / self.temperature;
+        fixed.then(|| rows.loss(reducer, |pairs| neighbors(pairs, scale, reducer)))?
     }
 }

@@ -5,7 +5,7 @@ use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, log_sum_exp};
+use crate::numerics::{log_sum_exp, relative_to_largest};
 use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
@@ -105,8 +105,8 @@ over_pairs!(
 impl SupConLoss {
     /// The definition, by the matrix of all pairs.
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
-        let logits = divide(-distances, self.temperature);
         let all = masks.positive.clone().bool_or(masks.negative);
+        let logits = relative_to_largest(-distances, &all, 1.0 / self.temperature);
         let log_sum = log_sum_exp(logits.clone(), all);
         let counts = masks.positive.clone().int().sum_dim(1);
         let has_positive = counts.clone().greater_elem(0);

@@ -10,7 +10,7 @@ mod tests;
 
 pub(crate) use operation::Found;
 pub use row_loss::{RowLoss, row_loss};
-pub(crate) use rows::{Labelled, Rows, Stream, stream};
+pub(crate) use rows::{Labelled, Rows, Stream, stream, stream_with};
 pub use rows::{RowPairs, Terms};
 pub use soft_max::{LogSumExp, exp_in_range};
 pub(crate) use soft_max::{log_one_plus, sigmoid, softplus};

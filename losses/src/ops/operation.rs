@@ -80,20 +80,22 @@ pub(crate) trait TaskOps: Backend {
         FloatTensor<Self>,
         FloatTensor<Self>,
     );
+
+    /// A gradient times the one number of `above`, where it lies if nobody else holds it.
+    fn scaled(gradient: FloatTensor<Self>, above: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 #[derive(Debug)]
 struct Attached;
 
-impl<B: Backend> Backward<B, 3> for Attached {
+impl<B: Backend + TaskOps> Backward<B, 3> for Attached {
     type State = [FloatTensor<B>; 3];
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let above = B::float_reshape(grads.consume::<B>(&ops.node), [1, 1].into());
+        let above = grads.consume::<B>(&ops.node);
         for (node, gradient) in ops.parents.into_iter().zip(ops.state) {
             if let Some(node) = node {
-                let gradient = B::float_mul(gradient, above.clone());
-                grads.register::<B>(node.id, gradient);
+                grads.register::<B>(node.id, B::scaled(gradient, above.clone()));
             }
         }
     }
@@ -124,6 +126,10 @@ impl<B: Backend + TaskOps, C: CheckpointStrategy> TaskOps for Autodiff<B, C> {
             Self::from_inner(given),
         )
     }
+
+    fn scaled(_: FloatTensor<Self>, _: FloatTensor<Self>) -> FloatTensor<Self> {
+        unreachable!("gradients of gradients are not defined")
+    }
 }
 
 #[cfg(feature = "flex")]
@@ -131,6 +137,7 @@ mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::backend::{Flex, TensorMetadata};
     use burn::tensor::{DType, Element};
+    use metric_core::simd::map_in_place;
     use ndarray::ArrayView2;
 
     use super::{Found, Four, Inputs, Task, TaskOps, TensorData};
@@ -152,6 +159,20 @@ mod flex {
                     task.single(Inputs::new(x, y, given, followed))
                 }),
             }
+        }
+
+        fn scaled(mut gradient: FlexTensor, above: FlexTensor) -> FlexTensor {
+            match gradient.dtype() {
+                DType::F64 => {
+                    let above = above.storage::<f64>()[0];
+                    map_in_place(gradient.storage_mut(), move |slope: f64| slope * above);
+                }
+                _ => {
+                    let above = above.storage::<f32>()[0];
+                    map_in_place(gradient.storage_mut(), move |slope: f32| slope * above);
+                }
+            }
+            gradient
         }
     }
 

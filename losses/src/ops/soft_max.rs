@@ -30,15 +30,24 @@ impl LogSumExp {
 pub fn exp_in_range<T: Scalar>(values: &mut [T], scale: f64) -> LogSumExp {
     // So few at a time that their sum keeps its digits in single precision.
     const SOME: usize = 512;
-    let largest = largest(values, T::from_f64(scale)).to_f64();
+    // The number with the largest product, which is taken off before anything is scaled: a large number that all have in
+    // common costs no digits.
+    let sign = if scale < 0.0 {
+        T::ZERO - T::ONE
+    } else {
+        T::ONE
+    };
+    let top = largest(values, sign) * sign;
+    let largest = top.to_f64() * scale;
     if largest == f64::NEG_INFINITY {
         values.fill(T::ZERO);
         let sum = 0.0;
         return LogSumExp { largest, sum };
     }
-    let (scale, shift) = (T::from_f64(scale), T::from_f64(largest));
+    map_in_place(values, move |value| value - top);
+    let scale = T::from_f64(scale);
     let some = values.chunks_mut(SOME);
-    let sum = some.map(|some| exp_in_place(some, scale, shift).to_f64());
+    let sum = some.map(|some| exp_in_place(some, scale, T::ZERO).to_f64());
     LogSumExp {
         largest,
         sum: sum.sum(),

@@ -92,8 +92,24 @@ fn losses() -> Vec<(String, Forward)> {
                     .with_base(0.5)
                     .with_beta(10.0)
             );
+            by_distance!(DecoupledContrastiveLossConfig::new());
             by_distance!(NcaLossConfig::new());
+            by_distance!(SoftNearestNeighborLossConfig::new().with_temperature(0.7));
             by_distance!(NtXentLossConfig::new().with_temperature(0.5));
+            for choice in [
+                TripletChoice::All,
+                TripletChoice::SemiHard,
+                TripletChoice::BatchHard,
+            ] {
+                for soft_margin in [false, true] {
+                    by_distance!(
+                        TripletMarginLossConfig::new()
+                            .with_margin(0.35)
+                            .with_choice(choice)
+                            .with_soft_margin(soft_margin)
+                    );
+                }
+            }
             by_distance!(SupConLossConfig::new().with_temperature(0.5));
             by_distance!(
                 SupConLossConfig::new()
@@ -328,5 +344,85 @@ fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
             pool.install(|| run(&forward, &cases[0], DType::F32))
         });
         assert!(runs[0] == runs[1] && runs[0] == runs[2], "{name}");
+    }
+}
+
+type Classified = (Tensor<2>, Tensor<1, Int>);
+
+/// The loss against class vectors, and these as its parameter.
+type AgainstClasses = Box<dyn Fn(Classified, Tensor<2>) -> (Tensor<1>, Tensor<2>) + Sync>;
+
+/// Every streamed loss against classes.
+fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, AgainstClasses)> {
+    let mut all: Vec<(&'static str, AgainstClasses)> = Vec::new();
+    macro_rules! add {
+        ($($config:ident $(.$with:ident($value:expr))*),* $(,)?) => {$({
+            let config = $config::new(classes, dim)$(.$with($value))*;
+            let loss = config.init(&Device::flex().autodiff());
+            let forward = move |(x, labels): Classified, weight: Tensor<2>| {
+                let loss = loss.clone().with_weight(weight);
+                (loss.forward(x, labels), loss.weight())
+            };
+            all.push((stringify!($config $(.$with($value))*), Box::new(forward)));
+        })*};
+    }
+    add!(
+        AdaFaceLossConfig,
+        ArcFaceLossConfig,
+        ArcFaceLossConfig
+            .with_scale(4.0)
+            .with_reducer(Reducer::Threshold {
+                low: 1.0,
+                high: 6.0
+            }),
+        CombinedMarginLossConfig.with_m3(0.2),
+        CosFaceLossConfig
+            .with_scale(9.0)
+            .with_reducer(Reducer::AvgNonZero),
+        NormalizedSoftmaxLossConfig.with_reducer(Reducer::Sum),
+        ProxyAnchorLossConfig,
+    );
+    all
+}
+
+#[test]
+fn streamed_losses_against_classes_are_their_definitions() {
+    let device = Device::flex().autodiff();
+    for (n, classes, dim) in [(40, 700, 9), (70, 3, 5), (1, 2, 4), (5, 1, 3)] {
+        let mut rng = ChaCha8Rng::seed_from_u64(n as u64);
+        let mut rows = |n: usize| {
+            let values: Vec<f64> = (0..n * dim).map(|_| rng.random_range(-1.0..1.0)).collect();
+            Tensor::<2>::from_data(TensorData::new(values, [n, dim]), (&device, DType::F64))
+        };
+        let (rows, weight) = (rows(n), rows(classes));
+        let labels: Vec<i64> = (0..n).map(|i| ((i * i + 1) % classes) as i64).collect();
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [n]), &device);
+        for (name, forward) in losses_against_classes(classes, dim) {
+            let [streamed, plain] = [false, true].map(|plain| {
+                let x = rows.clone().detach().require_grad();
+                DEFINITIONS.set(plain);
+                let (loss, weight) = forward((x.clone(), labels.clone()), weight.clone());
+                DEFINITIONS.set(false);
+                let gradients = loss.backward();
+                let numbers = |data: TensorData| data.try_to_vec::<f64>().unwrap();
+                let gradients =
+                    [x, weight].map(|of| numbers(of.grad(&gradients).unwrap().into_data()));
+                (numbers(loss.into_data())[0], gradients)
+            });
+            let at = format!("{name}, {n} rows, {classes} classes");
+            let (value, want) = (streamed.0, plain.0);
+            assert!(
+                (value - want).abs() <= 1e-9 * (1.0 + want.abs()),
+                "{at}: {value}, {want}"
+            );
+            for (gradient, wanted) in streamed.1.iter().zip(&plain.1) {
+                let size = norm(wanted.iter().copied());
+                let off = norm(gradient.iter().zip(wanted).map(|(a, b)| a - b));
+                assert!(
+                    off <= 1e-6 * (1e-3 + size),
+                    "{at}: gradient off by {off} of {size}"
+                );
+            }
+        }
     }
 }

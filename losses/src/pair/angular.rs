@@ -4,7 +4,9 @@ use burn::tensor::{Device, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::{everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph};
+use crate::numerics::{
+    at_least_f32, everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph, zero_without_rows,
+};
 use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
 
@@ -97,6 +99,9 @@ impl AngularLoss {
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
         let labels = labels.into();
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let unit = l2_normalize(embeddings.clone());
         let masks = PairMasks::within(&labels, &unit);
         self.reduce(unit.clone(), unit, embeddings, masks)
@@ -122,6 +127,9 @@ impl AngularLoss {
         let (labels, reference_labels) = (labels.into(), reference_labels.into());
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let masks = PairMasks::between(&labels, &reference_labels, &embeddings);
         let (anchors, positives) = (l2_normalize(embeddings), l2_normalize(reference.clone()));
         self.reduce(anchors, positives, reference, masks)
@@ -144,7 +152,7 @@ impl AngularLoss {
         let negatives = if self.normalize_negatives {
             positives.clone()
         } else {
-            negatives
+            at_least_f32(negatives)
         };
         let tan2 = self.alpha.tan().powi(2);
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.

@@ -7,7 +7,7 @@ use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::{everywhere, zero_on_graph};
+use crate::numerics::{everywhere, zero_on_graph, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels, pairs_against, pairs_within};
 use crate::reducer::Reducer;
 use crate::triplet_indices::TripletIndices;
@@ -112,13 +112,17 @@ impl MarginLoss {
     ///
     /// # Shapes
     /// - `embeddings`: `[n, dim]`, `labels`: `[n]`
-    /// - output: `[1]`, zero if there is no valid triplet and `nu` is 0
+    /// - output: `[1]`, zero if there is no row, or no valid triplet and `nu` is 0
     ///
     /// # Panics
     /// If there is not one label a row, or, where every class has its boundary, labels are not integers or
     /// one is out of range.
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
         let labels = labels.into();
+        assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let beta = self.boundary(&labels);
         let (distances, masks) = pairs_within(self.distance, embeddings, labels);
         self.reduce_all(distances, masks, beta)
@@ -143,6 +147,11 @@ impl MarginLoss {
         reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
         let (labels, reference_labels) = (labels.into(), reference_labels.into());
+        assert_labels(&embeddings, &labels);
+        assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let beta = self.boundary(&labels);
         let (distances, masks) = pairs_against(
             self.distance,
@@ -170,6 +179,9 @@ impl MarginLoss {
     ) -> Tensor<1> {
         let labels = labels.into();
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let beta = self.boundary(&labels);
         if triplets.is_empty() {
             return zero_on_graph(embeddings) + self.regularization(beta);

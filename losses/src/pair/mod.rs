@@ -15,6 +15,7 @@ mod quadruplet;
 mod selectively_contrastive;
 mod threshold_consistent_margin;
 mod triplet_margin;
+mod triplet_rows;
 mod tuplet_margin;
 
 pub use angular::{AngularLoss, AngularLossConfig};
@@ -29,6 +30,7 @@ pub use lifted_structure::{LiftedStructureLoss, LiftedStructureLossConfig};
 pub use margin::{MarginLoss, MarginLossConfig};
 pub use multi_similarity::{MultiSimilarityLoss, MultiSimilarityLossConfig};
 pub use n_pairs::{NPairsLoss, NPairsLossConfig};
+pub(crate) use nca::neighbors;
 pub use nca::{NcaLoss, NcaLossConfig};
 pub use quadruplet::{QuadrupletLoss, QuadrupletLossConfig};
 pub use selectively_contrastive::{
@@ -37,5 +39,5 @@ pub use selectively_contrastive::{
 pub use threshold_consistent_margin::{
     ThresholdConsistentMarginLoss, ThresholdConsistentMarginLossConfig,
 };
-pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
+pub use triplet_margin::{TripletChoice, TripletMarginLoss, TripletMarginLossConfig};
 pub use tuplet_margin::{TupletMarginLoss, TupletMarginLossConfig};

@@ -5,8 +5,8 @@ use burn::tensor::{Device, Tensor};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::negative_log_share;
-use crate::pairs::{occurrence, pairs_within};
+use crate::numerics::{negative_log_share, zero_without_rows};
+use crate::pairs::{assert_labels, occurrence, pairs_within};
 use crate::reducer::Reducer;
 
 /// Configuration of [`NPairsLoss`].
@@ -86,6 +86,10 @@ impl NPairsLoss {
     /// If there is not one label a row, or labels are not integers: which row is the second of a class is not defined then.
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
         let labels = labels.into();
+        assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let n = labels.len();
         let order = occurrence(labels.expect_classes());
         let (distances, masks) = pairs_within(self.distance, embeddings, labels);
@@ -95,7 +99,7 @@ impl NPairsLoss {
         let first = order.equal_elem(0).reshape([n, 1]);
         let anchors = first.bool_and(own.clone().any_dim(1));
         self.reducer.reduce_by(
-            negative_log_share(-distances, own, other),
+            negative_log_share(-distances, 1.0, own, other),
             anchors,
             &masks.anchors,
         )

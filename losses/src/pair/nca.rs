@@ -91,24 +91,33 @@ over_pairs!(
 impl NcaLoss {
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let selected = masks.positive.clone().any_dim(1);
-        let losses = negative_log_share(-distances * self.scale, masks.positive, masks.negative);
+        let losses = negative_log_share(-distances, self.scale, masks.positive, masks.negative);
         self.reducer.reduce_by(losses, selected, &masks.anchors)
     }
 }
 
 impl RowLoss for NcaLoss {
-    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
-        if pairs.positives.is_empty() {
-            return Terms::default();
-        }
-        let mut to_positives = pairs.take_positives();
-        let own = exp_in_range(&mut to_positives, -self.scale);
-        let others = exp_in_range(pairs.distances, -self.scale);
-        let gap = others.value() - own.value();
-        let slope = self.scale * sigmoid(gap);
-        own.share_out(&mut to_positives, slope);
-        others.share_out(pairs.distances, -slope);
-        pairs.put_positives(to_positives);
-        self.reducer.terms_of(softplus(gap))
+    fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
+        neighbors(pairs, self.scale, self.reducer)
     }
+}
+
+/// The term of a row: `−log` of the share that its positives have in `Σ e^(−scale d)`.
+pub(crate) fn neighbors<T: Scalar>(
+    mut pairs: RowPairs<'_, T>,
+    scale: f64,
+    reducer: Reducer,
+) -> Terms {
+    if pairs.positives.is_empty() {
+        return Terms::default();
+    }
+    let mut to_positives = pairs.take_positives();
+    let own = exp_in_range(&mut to_positives, -scale);
+    let others = exp_in_range(pairs.distances, -scale);
+    let gap = others.value() - own.value();
+    let slope = scale * sigmoid(gap);
+    own.share_out(&mut to_positives, slope);
+    others.share_out(pairs.distances, -slope);
+    pairs.put_positives(to_positives);
+    reducer.terms_of(softplus(gap))
 }

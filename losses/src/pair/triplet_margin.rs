@@ -1,15 +1,26 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
 use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
 use crate::numerics::{everywhere, softplus, zero_on_graph};
-use crate::pairs::{PairMasks, assert_labels, indices};
+use crate::pairs::{PairMasks, indices, streamed};
 use crate::reducer::Reducer;
 use crate::triplet_indices::TripletIndices;
+
+/// Which triplets of a batch count; `u` is as in [`TripletMarginLoss`], `m` its margin.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum TripletChoice {
+    /// Every one.
+    All,
+    /// Those whose negative is farther than the positive, but not by more than the margin: `0 ≤ u < m` (FaceNet, eq. 4).
+    SemiHard,
+    /// Of each anchor the farthest positive with the closest negative (Hermans et al., eq. 5).
+    BatchHard,
+}
 
 /// Configuration of [`TripletMarginLoss`].
 #[derive(Config, Debug)]
@@ -26,6 +37,9 @@ pub struct TripletMarginLossConfig {
     /// Default: `false`.
     #[config(default = false)]
     pub swap: bool,
+    /// Which triplets of the batch count; given ones all do. Default: [`TripletChoice::All`].
+    #[config(default = "TripletChoice::All")]
+    pub choice: TripletChoice,
     /// Distance `d`; the paper has [`EmbeddingDistance::SquaredEuclidean`].
     /// Default: [`EmbeddingDistance::Euclidean`].
     #[config(default = "EmbeddingDistance::Euclidean")]
@@ -56,6 +70,7 @@ impl TripletMarginLossConfig {
             margin: self.margin,
             soft_margin: self.soft_margin,
             swap: self.swap,
+            choice: self.choice,
             distance: self.distance,
             reducer: self.reducer,
         }
@@ -74,12 +89,14 @@ impl TripletMarginLossConfig {
 /// Deviates from the paper: `d` is not squared by default, the mean runs over triplets that still
 /// cost something, and embeddings are used as given.
 ///
-/// Cost: [`forward`](Self::forward) `O(n² · dim + p · n)` time and `O(p · n)` memory for `p` positive
-/// pairs, whose number is read back from the device; [`forward_mined`](Self::forward_mined)
-/// `O(t · dim)` for `t` triplets.
+/// Cost: [`forward`](Self::forward) `O(n² · dim)` time and `O(n · dim)` memory where it is
+/// [streamed](EmbeddingDistance#streaming), and no triplet is listed: those above 0 are counted by sorting the positives of
+/// a row, in `O(n log p)` for each row of `p`, softplus is evaluated for each in `O(p · n)`. With `swap`, and where it is not
+/// streamed, `O(n² · dim + p · n)` time and `O(p · n)` memory for `p` positive pairs in the batch, whose number is read back
+/// from the device. [`forward_mined`](Self::forward_mined) takes `O(t · dim)` for `t` triplets.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Bool, Device, Int, Tensor};
 /// use metric_losses::TripletMarginLossConfig;
 ///
 /// let device = Device::flex();
@@ -91,13 +108,15 @@ impl TripletMarginLossConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct TripletMarginLoss {
-    margin: f64,
-    soft_margin: bool,
-    swap: bool,
+    pub(super) margin: f64,
+    pub(super) soft_margin: bool,
+    pub(super) swap: bool,
+    #[module(skip)]
+    pub(super) choice: TripletChoice,
     #[module(skip)]
     distance: EmbeddingDistance,
     #[module(skip)]
-    reducer: Reducer,
+    pub(super) reducer: Reducer,
 }
 
 impl TripletMarginLoss {
@@ -110,12 +129,17 @@ impl TripletMarginLoss {
     /// # Panics
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
-        let labels = labels.into();
-        assert_labels(&embeddings, &labels);
-        let distances = self.distance.matrix(embeddings.clone(), embeddings);
-        let among = self.swap.then(|| distances.clone());
-        let masks = PairMasks::within(&labels, &distances);
-        self.reduce_all(distances, among, masks)
+        let batch = (embeddings, labels.into());
+        streamed(
+            self,
+            (self.distance, self.reducer),
+            batch,
+            None,
+            |distances, masks| {
+                let among = self.swap.then(|| distances.clone());
+                self.reduce_all(distances, among, masks)
+            },
+        )
     }
 
     /// The loss over every triplet whose anchor is a row of the batch and whose positive and
@@ -135,15 +159,19 @@ impl TripletMarginLoss {
         reference: Tensor<2>,
         reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
-        let (labels, reference_labels) = (labels.into(), reference_labels.into());
-        assert_labels(&embeddings, &labels);
-        assert_labels(&reference, &reference_labels);
-        let among = self
-            .swap
-            .then(|| self.distance.matrix(reference.clone(), reference.clone()));
-        let distances = self.distance.matrix(embeddings, reference);
-        let masks = PairMasks::between(&labels, &reference_labels, &distances);
-        self.reduce_all(distances, among, masks)
+        let rows = reference.clone();
+        let batch = (embeddings, labels.into());
+        let reference = Some((reference, reference_labels.into()));
+        streamed(
+            self,
+            (self.distance, self.reducer),
+            batch,
+            reference,
+            |distances, masks| {
+                let among = self.swap.then(|| self.distance.matrix(rows.clone(), rows));
+                self.reduce_all(distances, among, masks)
+            },
+        )
     }
 
     /// The loss over given triplets of rows of `embeddings`.
@@ -185,6 +213,9 @@ impl TripletMarginLoss {
         among: Option<Tensor<2>>,
         masks: PairMasks,
     ) -> Tensor<1> {
+        if self.choice == TripletChoice::BatchHard && among.is_none() {
+            return self.reduce_hardest(distances, masks);
+        }
         let (anchors, positives) = indices(masks.positive);
         let [count] = anchors.dims();
         let lines = masks.anchors.lines(anchors.clone(), distances.dims()[0]);
@@ -200,9 +231,33 @@ impl TripletMarginLoss {
             Some(among) => rows.min_pair(among.select(0, positives)),
         };
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
-        let valid = masks.negative.int().select(0, anchors).equal_scalar(1);
-        let losses = self.terms(to_positive - to_negative + self.margin);
-        self.reducer.reduce_by(losses, valid, &lines)
+        let mut valid = masks.negative.int().select(0, anchors).equal_scalar(1);
+        let differences = to_positive - to_negative;
+        let gaps = differences.clone() + self.margin;
+        if self.choice == TripletChoice::SemiHard {
+            // Negated, so that NaN counts and shows.
+            let hard = differences.greater_equal_scalar(0.0);
+            let easy = gaps.clone().lower_scalar(0.0);
+            valid = valid.bool_and(hard.bool_or(easy).bool_not());
+        }
+        self.reducer.reduce_by(self.terms(gaps), valid, &lines)
+    }
+
+    /// The farthest positive of each row with its closest negative.
+    fn reduce_hardest(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        let both = masks.rows_with_both();
+        let of = |mask: Tensor<2, Bool>, other: f64| {
+            let alone = both.clone().bool_not().expand(distances.dims());
+            let left_out = mask.bool_not();
+            distances
+                .clone()
+                .mask_fill(left_out, other)
+                .mask_fill(alone, 0.0)
+        };
+        let farthest = of(masks.positive.clone(), f64::NEG_INFINITY).max_dim(1);
+        let closest = of(masks.negative.clone(), f64::INFINITY).min_dim(1);
+        let losses = self.terms(farthest - closest + self.margin);
+        self.reducer.reduce_by(losses, both, &masks.anchors)
     }
 
     fn terms<const D: usize>(&self, gaps: Tensor<D>) -> Tensor<D> {

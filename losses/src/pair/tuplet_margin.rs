@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::{l2_normalize, log_sum_exp, softplus};
+use crate::numerics::{l2_normalize, log_sum_exp, softplus, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
 
@@ -97,6 +97,9 @@ impl TupletMarginLoss {
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
         let labels = labels.into();
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let unit = l2_normalize(embeddings);
         let masks = PairMasks::within(&labels, &unit);
         self.reduce(unit.clone(), unit, masks)
@@ -122,6 +125,9 @@ impl TupletMarginLoss {
         let (labels, reference_labels) = (labels.into(), reference_labels.into());
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let masks = PairMasks::between(&labels, &reference_labels, &embeddings);
         self.reduce(l2_normalize(embeddings), l2_normalize(reference), masks)
     }

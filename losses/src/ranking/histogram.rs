@@ -6,7 +6,7 @@ use super::smooth_rank::has_positive;
 use super::soft_histogram::SoftBins;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::l2_normalize;
+use crate::numerics::{l2_normalize, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels};
 
 /// Configuration of [`HistogramLoss`].
@@ -87,6 +87,9 @@ impl HistogramLoss {
         let labels = labels.into();
         labels.expect_no_weights();
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let rows = l2_normalize(embeddings);
         let mut masks = PairMasks::within(&labels, &rows);
         if self.anchored_negatives {
@@ -119,6 +122,9 @@ impl HistogramLoss {
         labels.expect_no_weights();
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let mut masks = PairMasks::between(&labels, &reference_labels, &embeddings);
         if self.anchored_negatives {
             masks.negative = masks.negative.clone().bool_and(has_positive(&masks));

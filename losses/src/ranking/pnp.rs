@@ -6,6 +6,7 @@ use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
+use crate::numerics::zero_without_rows;
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
 
@@ -130,6 +131,9 @@ impl PnpLoss {
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
         let labels = labels.into();
         assert_labels(&embeddings, &labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings]) {
+            return zero;
+        }
         let distances = self.distance.matrix(embeddings.clone(), embeddings);
         let counted = has_positive(&PairMasks::within(&labels, &distances));
         let masks = PairMasks::between(&labels, &labels, &distances);
@@ -156,6 +160,9 @@ impl PnpLoss {
         let (labels, reference_labels) = (labels.into(), reference_labels.into());
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
+        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
+            return zero;
+        }
         let distances = self.distance.matrix(embeddings, reference);
         let masks = PairMasks::between(&labels, &reference_labels, &distances);
         let counted = has_positive(&masks);

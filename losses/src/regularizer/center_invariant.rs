@@ -3,7 +3,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::everywhere;
+use crate::numerics::{at_least_f32, everywhere};
 use crate::reducer::Reducer;
 
 /// Configuration of [`CenterInvariantRegularizer`].
@@ -69,7 +69,7 @@ impl CenterInvariantRegularizer {
     /// - `vectors`: `[n, dim]`
     /// - output: `[1]`
     pub fn forward(&self, vectors: Tensor<2>) -> Tensor<1> {
-        let squares = vectors.square().sum_dim(1); // [n, 1]
+        let squares = at_least_f32(vectors).square().sum_dim(1); // [n, 1]
         let mean = squares.clone().mean_dim(0);
         let losses = (squares - mean).square() * 0.25;
         let all = everywhere(&losses);

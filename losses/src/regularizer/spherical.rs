@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::everywhere;
+use crate::numerics::{everywhere, zero_without_rows};
 use crate::reducer::Reducer;
 
 /// Configuration of [`SphericalRegularizer`].
@@ -70,6 +70,9 @@ impl SphericalRegularizer {
     /// - `vectors`: `[n, dim]`
     /// - output: `[1]`
     pub fn forward(&self, vectors: Tensor<2>) -> Tensor<1> {
+        if let Some(zero) = zero_without_rows(&[&vectors]) {
+            return zero;
+        }
         let origin = vectors.zeros_like();
         let norms = EmbeddingDistance::Euclidean.paired(vectors, origin);
         let losses = (norms.clone() - norms.mean()).square();

@@ -3,7 +3,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::everywhere;
+use crate::numerics::{at_least_f32, everywhere};
 use crate::reducer::Reducer;
 
 /// Configuration of [`ZeroMeanRegularizer`].
@@ -66,7 +66,7 @@ impl ZeroMeanRegularizer {
     /// - `vectors`: `[n, dim]`
     /// - output: `[1]`
     pub fn forward(&self, vectors: Tensor<2>) -> Tensor<1> {
-        let sums = vectors.sum_dim(1).abs();
+        let sums = at_least_f32(vectors).sum_dim(1).abs();
         let all = everywhere(&sums);
         self.reducer.reduce(sums, all)
     }

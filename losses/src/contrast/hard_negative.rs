@@ -1,0 +1,109 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::debiased::{NegativeEstimate, check_tau_plus};
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::pairs::{PairMasks, over_pairs};
+use crate::reducer::Reducer;
+
+/// Configuration of [`HardNegativeContrastiveLoss`].
+#[derive(Config, Debug)]
+pub struct HardNegativeContrastiveLossConfig {
+    /// Temperature `T`. Default: `0.5`.
+    #[config(default = 0.5)]
+    pub temperature: f64,
+    /// Probability `τ⁺` that a negative has the class of its row after all, from 0 to below 1. Default: `0.1`.
+    #[config(default = 0.1)]
+    pub tau_plus: f64,
+    /// Concentration `β ≥ 0` on hard negatives; with 0 it is
+    /// [`DebiasedContrastiveLoss`](crate::DebiasedContrastiveLoss). Default: `1.0`.
+    #[config(default = 1.0)]
+    pub beta: f64,
+    /// Reduction over positive pairs. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl HardNegativeContrastiveLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_positive("temperature", self.temperature)?;
+        check_tau_plus(self.tau_plus)?;
+        ConfigError::check_not_negative("beta", self.beta)?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> HardNegativeContrastiveLoss {
+        expect_valid(self.validate());
+        HardNegativeContrastiveLoss {
+            temperature: self.temperature,
+            tau_plus: self.tau_plus,
+            beta: self.beta,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// Contrastive loss with hard negatives by importance (Robinson, Chuang, Sra, Jegelka, *Contrastive Learning with Hard
+/// Negative Samples*, ICLR 2021, <https://arxiv.org/abs/2010.04592>, eq. 3 to 5).
+///
+/// With the cosine `s`, one term for every positive pair `(i, p)`, the `M` rows `P(i)` of the label of `i` and the `N` rows
+/// `N(i)` of other labels, each of these weighted by how close it is:
+/// ```text
+/// ωᵢₙ = exp(β sᵢₙ/T) / (1/N Σ_{j ∈ N(i)} exp(β sᵢⱼ/T))
+/// ℓᵢₚ = −log( exp(sᵢₚ/T) / (exp(sᵢₚ/T) + N gᵢ) )
+/// gᵢ  = max( (1/N Σ_{n ∈ N(i)} ωᵢₙ exp(sᵢₙ/T) − τ⁺/M Σ_{v ∈ P(i)} exp(sᵢᵥ/T)) / (1 − τ⁺),  exp(−1/T) )
+/// ```
+/// As in the authors' code the gradient flows through the weights too, and the positives, which the paper weights as well,
+/// are not weighted. In the paper a label is an image; with two views of each, `M = 1`. All of it is computed by
+/// logarithms. A pair whose row has no negative counts as 0.
+///
+/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use metric_losses::HardNegativeContrastiveLossConfig;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]], &device);
+/// let labels = Tensor::<1, Int>::from_ints([0, 0, 1, 2], &device);
+/// let config = HardNegativeContrastiveLossConfig::new().with_temperature(1.0);
+/// let loss = config.with_tau_plus(0.0).init(&device);
+/// // Pairs (0, 1) and (1, 0): negatives of similarity 0 and −1, weights 1 and 1/e over their mean 0.68394:
+/// // (1 + 1/e²) / 0.68394 = 1.65999, log(1 + 1.65999 / e) = 0.47665.
+/// assert!((loss.forward(x, labels).into_scalar::<f32>() - 0.47665).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct HardNegativeContrastiveLoss {
+    temperature: f64,
+    tau_plus: f64,
+    beta: f64,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+over_pairs!(
+    HardNegativeContrastiveLoss,
+    |_loss| EmbeddingDistance::Cosine,
+    "zero if there is no positive pair"
+);
+
+impl HardNegativeContrastiveLoss {
+    fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        let estimate = NegativeEstimate {
+            temperature: self.temperature,
+            tau_plus: self.tau_plus,
+            beta: self.beta,
+        };
+        estimate.loss(distances, masks, self.reducer)
+    }
+}

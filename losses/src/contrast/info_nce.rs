@@ -1,0 +1,170 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Tensor};
+
+use crate::distance::EmbeddingDistance;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::{everywhere, log_one_plus_sum_exp, scaled_gap, zero_without_rows};
+use crate::reducer::Reducer;
+
+/// Configuration of [`InfoNceLoss`].
+#[derive(Config, Debug)]
+pub struct InfoNceLossConfig {
+    /// Temperature `T`. Default: `0.07`.
+    #[config(default = 0.07)]
+    pub temperature: f64,
+    /// Whether [`forward`](InfoNceLoss::forward) is the mean of the loss of queries among keys and of that of keys among
+    /// queries, as CLIP has it. Default: `false`.
+    #[config(default = false)]
+    pub symmetric: bool,
+    /// Distance `d`, whose negative is the similarity. Default: [`EmbeddingDistance::Cosine`].
+    #[config(default = "EmbeddingDistance::Cosine")]
+    pub distance: EmbeddingDistance,
+    /// Reduction over queries. Default: [`Reducer::Mean`].
+    #[config(default = "Reducer::Mean")]
+    pub reducer: Reducer,
+}
+
+impl InfoNceLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_positive("temperature", self.temperature)?;
+        self.distance.validate()?;
+        self.reducer.validate()
+    }
+
+    /// The loss.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> InfoNceLoss {
+        expect_valid(self.validate());
+        InfoNceLoss {
+            temperature: self.temperature,
+            symmetric: self.symmetric,
+            distance: self.distance,
+            reducer: self.reducer,
+        }
+    }
+}
+
+/// `InfoNCE` over given pairs (van den Oord, Li, Vinyals, *Representation Learning with Contrastive Predictive Coding*,
+/// 2018, <https://arxiv.org/abs/1807.03748>, eq. 4; with a queue of negatives He et al., *Momentum Contrast*, CVPR 2020,
+/// <https://arxiv.org/abs/1911.05722>, eq. 1; symmetric Radford et al., *CLIP*, ICML 2021,
+/// <https://arxiv.org/abs/2103.00020>).
+///
+/// Key `kᵢ` is the positive of query `qᵢ`. With the similarity `s = −d` and the negatives `N(i)`, which are the other keys
+/// or a set of their own:
+/// ```text
+/// ℓᵢ = −log( exp(s(qᵢ, kᵢ)/T) / (exp(s(qᵢ, kᵢ)/T) + Σ_{n ∈ N(i)} exp(s(qᵢ, n)/T)) )
+/// ```
+/// It is taken as `log(1 + Σ exp((s(qᵢ, n) − s(qᵢ, kᵢ))/T))`: what all similarities of a query have in common drops out
+/// before anything is rounded. Van den Oord et al. learn a bilinear similarity and have no temperature; CLIP learns `T`.
+/// For rows with labels see [`NtXentLoss`](super::NtXentLoss).
+///
+/// Cost: `O(n · m · dim)` time and `O(n · m)` memory for `m` keys or negatives.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use metric_losses::InfoNceLossConfig;
+///
+/// let device = Device::flex();
+/// let queries = Tensor::<2>::from_floats([[1.0, 0.0], [0.0, 2.0]], &device);
+/// let keys = Tensor::<2>::from_floats([[3.0, 0.0], [0.0, 1.0]], &device);
+/// let loss = InfoNceLossConfig::new().with_temperature(1.0).init(&device);
+/// // Similarity 1 to the own key, 0 to the other: log(e + 1) − 1 = 0.31326.
+/// let value = loss.forward(queries.clone(), keys.clone());
+/// assert!((value.into_scalar::<f32>() - 0.31326).abs() < 1e-5);
+/// // A queue of two negatives of similarity −0.70711 to both queries: log(1 + 2 exp(−0.70711 − 1)) = 0.30953.
+/// let queue = Tensor::<2>::from_floats([[-1.0, -1.0], [-2.0, -2.0]], &device);
+/// let value = loss.forward_with_negatives(queries, keys, queue);
+/// assert!((value.into_scalar::<f32>() - 0.30953).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct InfoNceLoss {
+    temperature: f64,
+    symmetric: bool,
+    #[module(skip)]
+    distance: EmbeddingDistance,
+    #[module(skip)]
+    reducer: Reducer,
+}
+
+impl InfoNceLoss {
+    /// The loss of each query among all keys, of which the others are its negatives; gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `queries`: `[n, dim]`, `keys`: `[n, dim]`
+    /// - output: `[1]`, zero for one query or none
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    pub fn forward(&self, queries: Tensor<2>, keys: Tensor<2>) -> Tensor<1> {
+        assert_pairs(&queries, &keys);
+        let [n, _] = queries.dims();
+        if let Some(zero) = zero_without_rows(&[&queries, &keys]) {
+            return zero;
+        }
+        let distances = self.distance.matrix(queries, keys);
+        // Burn's `diag_mask` is false on the diagonal.
+        let others = Tensor::<2, Bool>::diag_mask([n, n], 0, &distances.device());
+        let own = distances.clone().mask_fill(others.clone(), 0.0).sum_dim(1);
+        let of_queries = self.reduce(own.clone(), distances.clone(), others.clone());
+        if !self.symmetric {
+            return of_queries;
+        }
+        let of_keys = self.reduce(own, distances.transpose(), others);
+        (of_queries + of_keys) * 0.5
+    }
+
+    /// The loss of each query with its key against a set of negatives, a queue say; the other keys are none.
+    ///
+    /// Gradients flow to all three: `detach` the keys of a momentum encoder. The option `symmetric` has no part in it.
+    ///
+    /// # Shapes
+    /// - `queries`: `[n, dim]`, `keys`: `[n, dim]`, `negatives`: `[m, dim]`
+    /// - output: `[1]`, zero for `n = 0` or `m = 0`
+    ///
+    /// # Panics
+    /// If the shapes of queries and keys differ, or `dim` does.
+    pub fn forward_with_negatives(
+        &self,
+        queries: Tensor<2>,
+        keys: Tensor<2>,
+        negatives: Tensor<2>,
+    ) -> Tensor<1> {
+        assert_pairs(&queries, &keys);
+        if let Some(zero) = zero_without_rows(&[&queries, &keys, &negatives]) {
+            return zero;
+        }
+        let [n, _] = queries.dims();
+        let own = self.distance.paired(queries.clone(), keys).reshape([n, 1]);
+        let distances = self.distance.matrix(queries, negatives);
+        let all = everywhere(&distances);
+        self.reduce(own, distances, all)
+    }
+
+    /// From distances to the positive, `[n, 1]`, and to others, `[n, m]`.
+    fn reduce(
+        &self,
+        own: Tensor<2>,
+        distances: Tensor<2>,
+        negatives: Tensor<2, Bool>,
+    ) -> Tensor<1> {
+        let gaps = scaled_gap(own, distances, 1.0 / self.temperature);
+        let losses = log_one_plus_sum_exp(gaps, negatives);
+        let every_query = everywhere(&losses);
+        self.reducer.reduce(losses, every_query)
+    }
+}
+
+fn assert_pairs(queries: &Tensor<2>, keys: &Tensor<2>) {
+    let (of_queries, of_keys) = (queries.dims(), keys.dims());
+    assert_eq!(
+        of_queries, of_keys,
+        "one key a query: {of_queries:?} queries, {of_keys:?} keys"
+    );
+}
