@@ -3,6 +3,7 @@ use burn::tensor::{Bool, Int, Tensor};
 
 use crate::anchors::Anchors;
 use crate::error::ConfigError;
+use crate::numerics::at_least_f32;
 use crate::ops::Terms;
 
 /// How the terms of a loss become one number.
@@ -100,7 +101,8 @@ impl Reducer {
 
     /// Reduces `losses` over the entries where `selected` is true.
     ///
-    /// Means divide before they add, so terms near the largest float do not overflow.
+    /// Means divide before they add, so terms near the largest float do not overflow. Terms in half precision are added up
+    /// in `f32`, and so is the output.
     ///
     /// # Shapes
     /// - `losses`, `selected`: the same shape
@@ -116,6 +118,7 @@ impl Reducer {
         selected: Tensor<D, Bool>,
         anchors: &Anchors,
     ) -> Tensor<1> {
+        let losses = at_least_f32(losses);
         let selected = self.counted(&losses, selected);
         let kept = losses.mask_fill(selected.clone().bool_not(), 0.0);
         let kept = match anchors.weights() {

@@ -520,6 +520,28 @@ fn an_anchor_with_many_terms_counts_no_more_than_one_with_few() {
 }
 
 #[test]
+fn means_of_half_precision_neither_overflow_nor_lose_a_term() {
+    // A thousand terms of 100 for each anchor: their sum is beyond `f16`.
+    for dtype in [DType::F16, DType::BF16] {
+        let hundreds = || Tensor::<2>::full([70, 1000], 100.0, (&device(), dtype)).require_grad();
+        for reducer in [Reducer::Mean, Reducer::AvgNonZero, Reducer::PerAnchor] {
+            let terms = hundreds();
+            let value = reducer.reduce(terms.clone(), terms.clone().greater_scalar(0.0));
+            let gradient = terms.grad(&value.backward()).unwrap();
+            let value = to_f64(value);
+            assert!(
+                (value - 100.0).abs() < 1e-3,
+                "{reducer:?}, {dtype:?}: {value}"
+            );
+            let want = 1.0 / 70_000.0;
+            // To the 8 binary digits of `bf16`, and to the last of the small numbers of `f16`.
+            let close = |got: &f64| (got - want).abs() <= want / 256.0 + 2f64.powi(-24);
+            assert!(to_rows(gradient).concat().iter().all(close));
+        }
+    }
+}
+
+#[test]
 fn mined_triplets_are_grouped_by_their_anchors() {
     let triplets =
         metric_sampling::Triplets::new(vec![0, 0, 0, 1], vec![1, 1, 1, 0], vec![2, 3, 4, 2]);
