@@ -5,6 +5,7 @@ use ndarray::ArrayView2;
 
 use crate::error::{ConfigError, expect_valid};
 use crate::host::to_vec;
+use crate::labels::Labels;
 
 /// Configuration of [`CrossBatchMemory`].
 #[derive(Config, Debug)]
@@ -50,31 +51,31 @@ impl CrossBatchMemoryConfig {
 /// extend.
 pub trait ReferenceLoss {
     /// The loss over the batch, each row with all others.
-    fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1>;
+    fn forward(&self, embeddings: Tensor<2>, labels: Labels) -> Tensor<1>;
 
     /// The loss of every row of the batch with a separate set, of which nothing is left out.
     fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: Labels,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: Labels,
     ) -> Tensor<1>;
 }
 
 macro_rules! reference_losses {
     ($($loss:ident),* $(,)?) => {$(
         impl ReferenceLoss for crate::$loss {
-            fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+            fn forward(&self, embeddings: Tensor<2>, labels: Labels) -> Tensor<1> {
                 self.forward(embeddings, labels)
             }
 
             fn forward_against(
                 &self,
                 embeddings: Tensor<2>,
-                labels: Tensor<1, Int>,
+                labels: Labels,
                 reference: Tensor<2>,
-                reference_labels: Tensor<1, Int>,
+                reference_labels: Labels,
             ) -> Tensor<1> {
                 self.forward_against(embeddings, labels, reference, reference_labels)
             }
@@ -117,6 +118,9 @@ reference_losses!(
 /// into the memory first and has its pairs there, self-copies among them: here they are the first summand, with
 /// gradients to both rows, as in the authors' code. That begins to remember after the warm-up; here the memory is full
 /// by then.
+///
+/// Of every row its label is kept, or its [key](Labels::related), which the function of the batch at hand compares. Label
+/// sets are not kept: give their numbers as keys, and a function that takes the [`jaccard`](crate::jaccard) of the sets of two.
 ///
 /// State changes in `push` only, so a loss that fails leaves the memory as it was. On several machines
 /// [`gather`](crate::gather) first and give the gathered rows to both: in the order of the ranks, all memories stay
@@ -161,21 +165,25 @@ impl CrossBatchMemory {
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` is not that of the memory.
+    /// If there is not one label a row, `dim` is not that of the memory, or labels are sets.
     pub fn forward(
         &self,
         loss: &dyn ReferenceLoss,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let labels = labels.into();
         let ([_, got], dim) = (embeddings.dims(), self.rows.dim());
         assert_eq!(
             got, dim,
             "rows as long as those of the memory: {dim}, not {got}"
         );
         let within = loss.forward(embeddings.clone(), labels.clone());
-        match self.reference(&embeddings, &labels) {
-            Some((rows, of)) => {
+        match self.rows_beside(&embeddings) {
+            Some(rows) => {
+                let keys = self.rows.labels().to_vec();
+                let of = labels.of_keys(keys, &embeddings.device());
+                let of = of.expect(ONLY_KEYS);
                 within + loss.forward_against(embeddings, labels, rows, of) * self.weight
             }
             None => within,
@@ -191,17 +199,21 @@ impl CrossBatchMemory {
         embeddings: &Tensor<2>,
         labels: &Tensor<1, Int>,
     ) -> Option<(Tensor<2>, Tensor<1, Int>)> {
+        let rows = self.rows_beside(embeddings)?;
+        let of = TensorData::new(self.rows.labels(), [self.rows.len()]);
+        let of = Tensor::from_data(of, (&embeddings.device(), labels.dtype()));
+        Some((rows, of))
+    }
+
+    fn rows_beside(&self, embeddings: &Tensor<2>) -> Option<Tensor<2>> {
         if self.rows.is_empty() || self.rows.pushes() < self.warm_up {
             return None;
         }
-        let (device, shape) = (embeddings.device(), [self.rows.len(), self.rows.dim()]);
+        let shape = [self.rows.len(), self.rows.dim()];
         let (old, new) = self.rows.as_slices();
         let rows = TensorData::new([old, new].concat(), shape);
-        let of = TensorData::new(self.rows.labels(), [self.rows.len()]);
-        Some((
-            Tensor::from_data(rows, (&device, embeddings.dtype())),
-            Tensor::from_data(of, (&device, labels.dtype())),
-        ))
+        let like = (&embeddings.device(), embeddings.dtype());
+        Some(Tensor::from_data(rows, like))
     }
 
     /// Remembers a batch, off the graph, in place of the oldest rows. Without rows nothing changes.
@@ -209,14 +221,17 @@ impl CrossBatchMemory {
     /// # Errors
     /// [`BufferError`] if the rows have another dimension than the memory, are not finite in `f32`, have not one label
     /// each, or are more than the memory holds. The memory is then as it was.
+    ///
+    /// # Panics
+    /// If labels are sets.
     pub fn push(
         &mut self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
     ) -> Result<(), BufferError> {
         let shape = embeddings.dims();
         let rows = to_vec(embeddings.into_data());
-        let labels = to_vec::<i64>(labels.into_data());
+        let labels = labels.into().keys().expect(ONLY_KEYS);
         self.rows.push(matrix(&rows, shape), &labels)
     }
 
@@ -239,6 +254,9 @@ impl CrossBatchMemory {
         Ok(())
     }
 }
+
+/// What is said where a memory is given label sets.
+const ONLY_KEYS: &str = "a memory keeps one number a row: integers or keys, not sets";
 
 fn matrix(rows: &[f32], shape: [usize; 2]) -> ArrayView2<'_, f32> {
     ArrayView2::from_shape(shape, rows).expect("a tensor has as many numbers as its shape says")

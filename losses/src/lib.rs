@@ -4,7 +4,8 @@
 //! `forward`. Embeddings are used **as given**: pass them through [`l2_normalize`] where the
 //! sphere is wanted. What differs between losses is said by values, not by base classes:
 //! an [`EmbeddingDistance`] (smaller is always closer, also for cosine and inner product, so a
-//! margin has one meaning) and a [`Reducer`]. Which loss to take when is said in `CHOOSING.md`, beside this crate's
+//! margin has one meaning), a [`Reducer`], and [`Labels`]: integers, sets, or keys with a function, and weights of rows.
+//! Which loss to take when is said in `CHOOSING.md`, beside this crate's
 //! `Cargo.toml`.
 //!
 //! Embeddings in `f16` or `bf16` are turned into `f32` before anything is computed: the loss is an `f32`, the gradient has
@@ -37,6 +38,7 @@
 //! assert_eq!(x.grad(&gradients).unwrap().dims(), [3, 2]);
 //! ```
 
+mod anchors;
 mod cached_gradients;
 mod class;
 mod contrast;
@@ -45,6 +47,7 @@ mod distance;
 mod error;
 mod gathered;
 mod host;
+mod labels;
 mod mean_gradients;
 mod numerics;
 mod ops;
@@ -81,6 +84,7 @@ pub use cross_batch_memory::{CrossBatchMemory, CrossBatchMemoryConfig, Reference
 pub use distance::EmbeddingDistance;
 pub use error::ConfigError;
 pub use gathered::{GatherError, gather};
+pub use labels::{Labels, Relation, jaccard};
 pub use mean_gradients::mean_gradients;
 pub use numerics::l2_normalize;
 pub use ops::{LogSumExp, RowLoss, RowPairs, Terms, exp_in_range, row_loss};

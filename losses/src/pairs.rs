@@ -1,43 +1,85 @@
 //! Which pairs of a batch are alike.
 
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
 
+use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
+use crate::labels::{Labels, Pair, Sides};
 use crate::numerics::{at_least_f32, zero_without_rows};
 use crate::ops::{Labelled, Stream, stream};
 use crate::reducer::Reducer;
 
-/// Masks of shape `[n, m]` over pairs of a row and a reference.
+/// Masks of shape `[n, m]` over pairs of a row and a reference; a pair of neither does not count.
 pub(crate) struct PairMasks {
-    /// Same label; a row is never paired with itself.
+    /// Alike; a row is never paired with itself.
     pub(crate) positive: Tensor<2, Bool>,
-    /// Different labels.
+    /// Different.
     pub(crate) negative: Tensor<2, Bool>,
+    /// Of positive pairs, 0 of others, where pairs are graded: `[n, m]`.
+    pub(crate) grades: Option<Tensor<2>>,
+    /// The rows.
+    pub(crate) anchors: Anchors,
 }
 
 impl PairMasks {
-    /// Pairs within one set.
-    pub(crate) fn within(labels: Tensor<1, Int>) -> Self {
-        let [n] = labels.dims();
+    /// Pairs within one set, for numbers like `like`.
+    pub(crate) fn within(labels: &Labels, like: &Tensor<2>) -> Self {
+        let masks = Self::between(labels, labels, like);
+        let n = labels.len();
         // Burn's `diag_mask` is false on the diagonal.
-        let off_diagonal = Tensor::<2, Bool>::diag_mask([n, n], 0, &labels.device());
-        let Self { positive, negative } = Self::between(labels.clone(), labels);
+        let off_diagonal = Tensor::<2, Bool>::diag_mask([n, n], 0, &masks.positive.device());
+        let itself = off_diagonal.clone().bool_not();
+        let grades = masks.grades.map(|grades| grades.mask_fill(itself, 0.0));
+        let negative = match grades {
+            Some(_) => masks.negative.bool_and(off_diagonal.clone()),
+            None => masks.negative,
+        };
         Self {
-            positive: positive.bool_and(off_diagonal),
+            positive: masks.positive.bool_and(off_diagonal),
             negative,
+            grades,
+            anchors: masks.anchors,
         }
     }
 
     /// Pairs of two different sets: nothing is left out.
-    pub(crate) fn between(labels: Tensor<1, Int>, reference: Tensor<1, Int>) -> Self {
-        let [n] = labels.dims();
-        let [m] = reference.dims();
-        let rows = labels.reshape([n, 1]).expand([n, m]);
-        let columns = reference.reshape([1, m]).expand([n, m]);
-        let positive = rows.equal(columns);
+    pub(crate) fn between(rows: &Labels, references: &Labels, like: &Tensor<2>) -> Self {
+        let anchors = Anchors::of(rows, like);
+        let grades = match Sides::of(rows, references) {
+            Sides::Classes(rows, references) => {
+                let positive = equal(rows.clone(), references.clone());
+                return Self {
+                    negative: positive.clone().bool_not(),
+                    positive,
+                    grades: None,
+                    anchors,
+                };
+            }
+            Sides::Graded(grades) => grades,
+        };
+        let shape = [grades.rows(), grades.columns()];
+        let of_row = |row| (0..shape[1]).map(move |column| (row, column));
+        let pairs: Vec<Pair> = (0..shape[0])
+            .into_par_iter()
+            .flat_map_iter(of_row)
+            .map(|(row, column)| grades.pair(row, column))
+            .collect();
+        let is = |what: fn(&Pair) -> bool| {
+            let mask: Vec<bool> = pairs.iter().map(what).collect();
+            Tensor::<2, Bool>::from_data(TensorData::new(mask, shape), &like.device())
+        };
+        let grade = |pair: &Pair| match pair {
+            Pair::Positive(grade) => *grade,
+            Pair::Negative | Pair::Neutral => 0.0,
+        };
+        let grades: Vec<f64> = pairs.iter().map(grade).collect();
+        let grades = TensorData::new(grades, shape);
         Self {
-            negative: positive.clone().bool_not(),
-            positive,
+            positive: is(|pair| matches!(pair, Pair::Positive(_))),
+            negative: is(|pair| matches!(pair, Pair::Negative)),
+            grades: Some(Tensor::from_data(grades, (&like.device(), like.dtype()))),
+            anchors,
         }
     }
 
@@ -48,10 +90,18 @@ impl PairMasks {
     }
 }
 
+/// Where labels are equal, `[n, m]`.
+pub(crate) fn equal(labels: Tensor<1, Int>, reference: Tensor<1, Int>) -> Tensor<2, Bool> {
+    let ([n], [m]) = (labels.dims(), reference.dims());
+    let rows = labels.reshape([n, 1]).expand([n, m]);
+    let columns = reference.reshape([1, m]).expand([n, m]);
+    rows.equal(columns)
+}
+
 /// # Panics
 /// Unless there is one label a row.
-pub(crate) fn assert_labels(x: &Tensor<2>, labels: &Tensor<1, Int>) {
-    let ([n, _], [count]) = (x.dims(), labels.dims());
+pub(crate) fn assert_labels(x: &Tensor<2>, labels: &(impl Into<Labels> + Clone)) {
+    let ([n, _], count) = (x.dims(), labels.clone().into().len());
     assert_eq!(n, count, "one label a row: {n} rows, {count} labels");
 }
 
@@ -74,10 +124,10 @@ macro_rules! over_pairs {
             pub fn forward(
                 &self,
                 embeddings: burn::tensor::Tensor<2>,
-                labels: burn::tensor::Tensor<1, burn::tensor::Int>,
+                labels: impl Into<$crate::Labels>,
             ) -> burn::tensor::Tensor<1> {
                 let $this = self;
-                let batch = (embeddings, labels);
+                let batch = (embeddings, labels.into());
                 $crate::pairs::$way(self, $distance, batch, None, |distances, masks| {
                     self.reduce(distances, masks)
                 })
@@ -92,17 +142,17 @@ macro_rules! over_pairs {
             #[doc = concat!("- output: `[1]`, ", $zero)]
             ///
             /// # Panics
-            /// If there is not one label a row, or `dim` differs.
+            /// If there is not one label a row, labels are of two kinds, or `dim` differs.
             pub fn forward_against(
                 &self,
                 embeddings: burn::tensor::Tensor<2>,
-                labels: burn::tensor::Tensor<1, burn::tensor::Int>,
+                labels: impl Into<$crate::Labels>,
                 reference: burn::tensor::Tensor<2>,
-                reference_labels: burn::tensor::Tensor<1, burn::tensor::Int>,
+                reference_labels: impl Into<$crate::Labels>,
             ) -> burn::tensor::Tensor<1> {
                 let $this = self;
-                let batch = (embeddings, labels);
-                let reference = Some((reference, reference_labels));
+                let batch = (embeddings, labels.into());
+                let reference = Some((reference, reference_labels.into()));
                 $crate::pairs::$way(self, $distance, batch, reference, |distances, masks| {
                     self.reduce(distances, masks)
                 })
@@ -166,29 +216,33 @@ fn without_rows(x: &Tensor<2>, reference: &Option<Labelled>) -> Option<Tensor<1>
 pub(crate) fn pairs_within(
     distance: EmbeddingDistance,
     x: Tensor<2>,
-    labels: Tensor<1, Int>,
+    labels: impl Into<Labels>,
 ) -> (Tensor<2>, PairMasks) {
+    let labels = labels.into();
     assert_labels(&x, &labels);
     let x = at_least_f32(x);
     let distances = distance.matrix(x.clone(), x);
-    (distances, PairMasks::within(labels))
+    let masks = PairMasks::within(&labels, &distances);
+    (distances, masks)
 }
 
 /// All pairs of a row and a reference: their distances, `[n, m]`, and which are alike.
 ///
 /// # Panics
-/// Unless there is one label a row, and one length of rows.
+/// Unless there is one label a row, of one kind, and one length of rows.
 pub(crate) fn pairs_against(
     distance: EmbeddingDistance,
     x: Tensor<2>,
-    labels: Tensor<1, Int>,
+    labels: impl Into<Labels>,
     reference: Tensor<2>,
-    reference_labels: Tensor<1, Int>,
+    reference_labels: impl Into<Labels>,
 ) -> (Tensor<2>, PairMasks) {
+    let (labels, reference_labels) = (labels.into(), reference_labels.into());
     assert_labels(&x, &labels);
     assert_labels(&reference, &reference_labels);
     let distances = distance.matrix(x, reference);
-    (distances, PairMasks::between(labels, reference_labels))
+    let masks = PairMasks::between(&labels, &reference_labels, &distances);
+    (distances, masks)
 }
 
 /// Row and column numbers of the true entries, `[count]` each; `count` is read back.
@@ -210,6 +264,9 @@ pub(crate) fn earlier(n: usize, device: &Device) -> Tensor<2, Bool> {
 pub(crate) fn occurrence(labels: Tensor<1, Int>) -> Tensor<1, Int> {
     let [n] = labels.dims();
     let earlier = earlier(n, &labels.device());
-    let same = PairMasks::between(labels.clone(), labels).positive;
-    same.bool_and(earlier).int().sum_dim(1).reshape([n])
+    equal(labels.clone(), labels)
+        .bool_and(earlier)
+        .int()
+        .sum_dim(1)
+        .reshape([n])
 }

@@ -139,9 +139,13 @@ fn every_loss_is_that_of_the_batch_and_against_constants() {
         let with_memory = |x| memory.forward(&*loss, x, labels(&CLASSES));
         let by_hand = |x: Tensor<2>| {
             let past = tensor(&past, DType::F64);
-            let against =
-                loss.forward_against(x.clone(), labels(&CLASSES), past, labels(&past_classes));
-            loss.forward(x, labels(&CLASSES)) + against
+            let against = loss.forward_against(
+                x.clone(),
+                labels(&CLASSES).into(),
+                past,
+                labels(&past_classes).into(),
+            );
+            loss.forward(x, labels(&CLASSES).into()) + against
         };
         let got = value_and_gradient(&batch(2), DType::F64, &with_memory);
         let expected = value_and_gradient(&batch(2), DType::F64, &by_hand);

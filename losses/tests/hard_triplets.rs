@@ -35,6 +35,7 @@ fn reduced(reducer: Reducer, terms: &[f64]) -> f64 {
             let between = terms.iter().copied().filter(|&t| low < t && t < high);
             mean(&between.collect::<Vec<_>>())
         }
+        Reducer::PerAnchor => unreachable!("a list of terms has no anchors"),
     }
 }
 

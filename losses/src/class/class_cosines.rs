@@ -158,8 +158,8 @@ impl ClassCosines {
         if let Classes::Vectors(weight) = &self.classes {
             let [classes, _] = weight.dims();
             let numbers = Tensor::arange(0..classes as i64, &labels.device());
-            let batch = (self.given.clone(), labels.clone());
-            let reference = Some((weight.clone(), numbers));
+            let batch = (self.given.clone(), labels.clone().into());
+            let reference = Some((weight.clone(), numbers.into()));
             let way = (EmbeddingDistance::Cosine, reducer);
             let by_rows = OtherClasses { scale, reducer };
             let streamed = stream_with(&by_rows, way, batch, reference, Some(target.clone()));

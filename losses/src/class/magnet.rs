@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{common_scale, everywhere, log_sum_exp};
-use crate::pairs::{PairMasks, assert_labels, earlier};
+use crate::pairs::{assert_labels, earlier, equal};
 use crate::reducer::Reducer;
 
 /// The least variance, as a part of the largest squared entry: less is rounding.
@@ -98,9 +98,8 @@ impl MagnetLoss {
         assert_labels(&embeddings, &labels);
         assert_labels(&embeddings, &clusters);
         let [n, _] = embeddings.dims();
-        let classes = PairMasks::between(labels.clone(), labels);
-        let same = PairMasks::between(clusters.clone(), clusters).positive;
-        let same = same.bool_and(classes.positive);
+        let alike = equal(labels.clone(), labels);
+        let same = equal(clusters.clone(), clusters).bool_and(alike.clone());
         let earlier = earlier(n, &same.device());
         let is_first = same.clone().bool_and(earlier).any_dim(1).bool_not(); // [n, 1]
         let is_first = is_first.transpose().expand([n, n]);
@@ -115,7 +114,7 @@ impl MagnetLoss {
         let variance = variance.clamp_min(LEAST_VARIANCE).reshape([1, 1]);
         // One column a cluster. Less the own distance first, so that what both have in common drops out.
         let gaps = (own - squared.matrix(x, means)) / (variance * 2.0);
-        let others = classes.negative.bool_and(is_first);
+        let others = alike.bool_not().bool_and(is_first);
         let lonely = others.clone().any_dim(1).bool_not();
         let losses = (log_sum_exp(gaps, others) + self.alpha).clamp_min(0.0);
         let losses = losses.mask_fill(lonely, 0.0);

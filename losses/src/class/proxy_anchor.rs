@@ -102,14 +102,14 @@ impl ProxyAnchorLoss {
         let counts = counts.select_assign(0, labels.clone(), ones, IndexingUpdateOp::Add);
         let present = counts.greater_scalar(0).int().sum().clamp_min(1);
         let numbers = Tensor::arange(0..classes as i64, &labels.device());
-        let of_proxies = (proxies.clone(), numbers);
+        let of_proxies = (proxies.clone(), numbers.into());
         let by_proxies = ByProxies {
             loss: self,
             present: f64::from(present.clone().into_scalar::<i32>()),
             classes: classes as f64,
         };
         let way = (EmbeddingDistance::Cosine, Reducer::Sum);
-        let batch = Some((embeddings.clone(), labels.clone()));
+        let batch = Some((embeddings.clone(), labels.clone().into()));
         stream(&by_proxies, way, of_proxies, batch).unwrap_or_else(|| {
             let cosines = l2_normalize(proxies).matmul(l2_normalize(embeddings).transpose());
             let positive = target_mask(labels, classes).transpose(); // [classes, n]

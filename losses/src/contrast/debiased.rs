@@ -122,7 +122,7 @@ impl NegativeEstimate {
         let shape = logits.dims();
         let alone = masks.negative.clone().any_dim(1).bool_not().expand(shape);
         let losses = softplus(self.log_sum(&logits, &masks) - logits);
-        reducer.reduce(losses.mask_fill(alone, 0.0), masks.positive)
+        reducer.reduce_by(losses.mask_fill(alone, 0.0), masks.positive, &masks.anchors)
     }
 
     /// `log(N g)` of every row, `[n, 1]`; finite, and without meaning, where it has no positive or no negative.

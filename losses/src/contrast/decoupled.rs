@@ -114,7 +114,7 @@ impl DecoupledContrastiveLoss {
         let relative = relative_to_largest(similarities.clone(), &masks.negative, scale);
         let losses = log_sum_exp(relative.clone(), masks.negative) - relative;
         let Some(sigma) = self.weighting else {
-            return self.reducer.reduce(losses, pairs);
+            return self.reducer.reduce_by(losses, pairs, &masks.anchors);
         };
         let [n, m] = shape;
         let gaps = similarities.clone().reshape([1, n * m]);
@@ -124,11 +124,11 @@ impl DecoupledContrastiveLoss {
         // −w s = −s − (w − 1) s. The factors w − 1 add up to 0: for the mean and the sum of all terms s may be taken
         // relative to any number.
         let weighted = match self.reducer {
-            Reducer::Mean | Reducer::Sum => gaps,
-            Reducer::AvgNonZero | Reducer::Threshold { .. } => similarities,
+            Reducer::Mean | Reducer::Sum if masks.anchors.are_even() => gaps,
+            _ => similarities,
         };
-        self.reducer
-            .reduce(losses - weighted * extra * scale, pairs)
+        let losses = losses - weighted * extra * scale;
+        self.reducer.reduce_by(losses, pairs, &masks.anchors)
     }
 }
 

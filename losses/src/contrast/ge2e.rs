@@ -1,9 +1,10 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{at_least, l2_normalize, log_sum_exp, softplus};
 use crate::pairs::{PairMasks, assert_labels, occurrence};
 use crate::reducer::Reducer;
@@ -110,13 +111,16 @@ impl Ge2eLoss {
     /// - output: `[1]`, zero if every row is alone
     ///
     /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    /// If there is not one label a row, or labels are not integers.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
-        let [n] = labels.dims();
+        let n = labels.len();
         let unit = l2_normalize(embeddings);
-        let is_first = occurrence(labels.clone()).equal_elem(0).reshape([1, n]);
-        let masks = PairMasks::within(labels);
+        let is_first = occurrence(labels.expect_classes())
+            .equal_elem(0)
+            .reshape([1, n]);
+        let masks = PairMasks::within(&labels, &unit);
         let positive = masks.positive.clone().float().cast(unit.dtype());
         // Sums have the directions of means.
         let rest = positive.matmul(unit.clone());
@@ -142,7 +146,8 @@ impl Ge2eLoss {
                 sigmoid(-(own * scale.clone() + bias.clone())) + of_closest
             }
         };
-        self.reducer.reduce(losses, masks.positive.any_dim(1))
+        let anchors = masks.positive.any_dim(1);
+        self.reducer.reduce_by(losses, anchors, &masks.anchors)
     }
 
     /// `w`, of shape `[1]`.

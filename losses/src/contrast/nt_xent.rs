@@ -97,7 +97,8 @@ impl NtXentLoss {
         let negatives = log_sum_exp(logits.clone(), masks.negative);
         let alone = alone.expand(logits.dims());
         let losses = softplus(negatives - logits).mask_fill(alone, 0.0);
-        self.reducer.reduce(losses, masks.positive)
+        self.reducer
+            .reduce_by(losses, masks.positive, &masks.anchors)
     }
 }
 

@@ -116,7 +116,7 @@ impl SoftNearestNeighborLoss {
             }
         };
         let losses = negative_log_share(similarities, scale, masks.positive, masks.negative);
-        self.reducer.reduce(losses, selected)
+        self.reducer.reduce_by(losses, selected, &masks.anchors)
     }
 }
 

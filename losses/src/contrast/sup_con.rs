@@ -19,6 +19,9 @@ pub struct SupConLossConfig {
     /// Distance `d`, whose negative is the similarity. Default: [`EmbeddingDistance::Cosine`].
     #[config(default = "EmbeddingDistance::Cosine")]
     pub distance: EmbeddingDistance,
+    /// Divide by the number of positives, not by the sum of their grades. Default: `false`. Without grades both are one.
+    #[config(default = false)]
+    pub by_count: bool,
     /// Reduction over rows that have a positive. Default: [`Reducer::Mean`].
     #[config(default = "Reducer::Mean")]
     pub reducer: Reducer,
@@ -44,6 +47,7 @@ impl SupConLossConfig {
         SupConLoss {
             temperature: self.temperature,
             distance: self.distance,
+            by_count: self.by_count,
             reducer: self.reducer,
         }
     }
@@ -57,7 +61,15 @@ impl SupConLossConfig {
 /// ℓᵢ = −1/|P(i)| Σ_{p ∈ P(i)} log( exp(sᵢₚ/T) / Σ_{a ∈ A(i)} exp(sᵢₐ/T) )
 /// ```
 /// Rows without a positive are left out. The paper adds the rows up ([`Reducer::Sum`]); the peers take their mean, as is the
-/// default here. The rows of two views of a batch with their images as labels make it SimCLR's NT-Xent.
+/// default here. With [graded labels](crate::Labels) the grade `gᵢₚ` says how positive a positive is:
+/// ```text
+/// ℓᵢ = −1/Σₚ gᵢₚ Σₚ gᵢₚ log( exp(sᵢₚ/T) / Σ_{a ∈ A(i)} exp(sᵢₐ/T) )        by_count: |P(i)| for Σₚ gᵢₚ
+/// ```
+/// so that a row's targets are a distribution; a row without a grade above 0 is left out. `A(i)` are the positives and
+/// negatives: pairs that do not count are in neither. With `by_count` and
+/// [`negatives_up_to`](crate::Labels::negatives_up_to) infinity it is the multi-label loss of pytorch-metric-learning 3.
+///
+/// The rows of two views of a batch with their images as labels make it SimCLR's NT-Xent.
 ///
 /// Cost: `O(n² · dim)` time. For cosines and inner products on the CPU backend memory is `O(n · dim)`; otherwise
 /// `O(n²)`.
@@ -76,6 +88,7 @@ impl SupConLossConfig {
 #[derive(Module, Debug)]
 pub struct SupConLoss {
     temperature: f64,
+    by_count: bool,
     #[module(skip)]
     distance: EmbeddingDistance,
     #[module(skip)]
@@ -98,26 +111,49 @@ impl SupConLoss {
         let counts = masks.positive.clone().int().sum_dim(1);
         let has_positive = counts.clone().greater_elem(0);
         let counts = counts.clamp_min(1).float().cast(logits.dtype());
-        let positives = logits.mask_fill(masks.positive.bool_not(), 0.0).sum_dim(1);
-        self.reducer
-            .reduce(log_sum - positives / counts, has_positive)
+        let positives = logits.mask_fill(masks.positive.bool_not(), 0.0);
+        let Some(grades) = masks.grades else {
+            let losses = log_sum - positives.sum_dim(1) / counts;
+            return self.reducer.reduce_by(losses, has_positive, &masks.anchors);
+        };
+        let sums = grades.clone().sum_dim(1);
+        let is_nothing = sums.clone().lower_equal_scalar(0.0);
+        let (divisors, counted) = if self.by_count {
+            (counts, has_positive)
+        } else {
+            let divisors = sums.clone().mask_fill(is_nothing.clone(), 1.0);
+            (divisors, is_nothing.bool_not())
+        };
+        let shares = grades / divisors.clone();
+        let losses = log_sum * (sums / divisors) - (positives * shares).sum_dim(1);
+        self.reducer.reduce_by(losses, counted, &masks.anchors)
     }
 }
 
 impl RowLoss for SupConLoss {
     fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
-        if pairs.positives.is_empty() {
+        let count = pairs.positives.len() as f64;
+        let sum = match &pairs.grades {
+            Some(grades) => grades.iter().sum(),
+            None => count,
+        };
+        let divisor = if self.by_count { count } else { sum };
+        if divisor == 0.0 {
             return Terms::default();
         }
         let scale = 1.0 / self.temperature;
-        let share = 1.0 / pairs.positives.len() as f64;
-        let to_positives = pairs.positives.iter().map(|&p| pairs.distances[p].to_f64());
-        let mean = to_positives.map(|distance| distance * share).sum::<f64>();
+        let share = |at: usize| pairs.grades.as_ref().map_or(1.0, |grades| grades[at]) / divisor;
+        let positives = pairs.positives.iter().enumerate();
+        let to_positives = positives
+            .clone()
+            .map(|(at, &p)| pairs.distances[p].to_f64() * share(at));
+        let mean = to_positives.sum::<f64>();
         let all = exp_in_range(pairs.distances, -scale);
-        all.share_out(pairs.distances, -scale);
-        for &p in &pairs.positives {
-            pairs.distances[p] = pairs.distances[p] + T::from_f64(scale * share);
+        all.share_out(pairs.distances, -scale * (sum / divisor));
+        for (at, &p) in positives {
+            pairs.distances[p] = pairs.distances[p] + T::from_f64(scale * share(at));
         }
-        self.reducer.terms_of(all.value() + mean * scale)
+        self.reducer
+            .terms_of(all.value() * (sum / divisor) + mean * scale)
     }
 }

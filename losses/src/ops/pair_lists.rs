@@ -1,27 +1,41 @@
 use std::collections::HashMap;
 
-use burn::tensor::{Int, Tensor};
 use metric_core::Scalar;
+use rayon::prelude::*;
 
 use super::rows::RowPairs;
+use crate::host::to_vec;
+use crate::labels::{Grades, Labels, Pair, Sides};
 
 /// Which pairs of a row are positive, and which do not count, without a matrix of all pairs.
 #[derive(Debug)]
 pub(crate) struct PairLists {
+    kind: Kind,
+    rows: usize,
+    columns: usize,
+    /// Rows and columns are the same.
+    within: bool,
+    /// Of each row as an anchor.
+    weights: Option<Vec<f64>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Classes(Classes),
+    Graded(Grades),
+}
+
+/// The columns of each class.
+#[derive(Debug)]
+struct Classes {
     /// Number of the list of each row's label.
     of_row: Vec<Option<usize>>,
     /// Columns of a label, ascending.
     lists: Vec<Vec<usize>>,
-    columns: usize,
-    /// Rows and columns are the same.
-    within: bool,
 }
 
-impl PairLists {
-    pub(crate) fn new(labels: Tensor<1, Int>, reference: Option<Tensor<1, Int>>) -> Self {
-        let labels = download(labels);
-        let reference = reference.map(download);
-        let columns = reference.as_ref().unwrap_or(&labels);
+impl Classes {
+    fn new(labels: &[i64], columns: &[i64]) -> Self {
         let mut numbers = HashMap::new();
         let mut lists: Vec<Vec<usize>> = Vec::new();
         for (column, label) in columns.iter().enumerate() {
@@ -32,59 +46,135 @@ impl PairLists {
             lists[list].push(column);
         }
         let of_row = labels.iter().map(|label| numbers.get(label).copied());
+        let of_row = of_row.collect();
+        Self { of_row, lists }
+    }
+
+    fn same(&self, row: usize) -> &[usize] {
+        self.of_row[row].map_or(&[], |list| &self.lists[list])
+    }
+}
+
+/// What a row is compared with.
+#[derive(Default)]
+struct Partners {
+    positives: Vec<usize>,
+    grades: Option<Vec<f64>>,
+    /// Columns that do not count.
+    absent: Vec<usize>,
+}
+
+impl PairLists {
+    pub(crate) fn new(labels: &Labels, reference: Option<&Labels>) -> Self {
+        let columns = reference.unwrap_or(labels);
+        let kind = match Sides::of(labels, columns) {
+            Sides::Classes(rows, columns) => {
+                let [rows, columns] =
+                    [rows, columns].map(|side| to_vec::<i64>(side.clone().into_data()));
+                Kind::Classes(Classes::new(&rows, &columns))
+            }
+            Sides::Graded(grades) => Kind::Graded(grades),
+        };
+        let weights = labels.weights();
         Self {
-            of_row: of_row.collect(),
-            lists,
+            kind,
+            rows: labels.len(),
             columns: columns.len(),
             within: reference.is_none(),
+            weights: weights.map(|weights| to_vec(weights.clone().into_data())),
         }
     }
 
-    /// How many positive and negative pairs there are.
-    pub(crate) fn counts(&self) -> [usize; 2] {
-        let mut same = 0;
-        for list in self.of_row.iter().flatten() {
-            same += self.lists[*list].len();
+    /// How many positive and negative pairs each row has.
+    pub(crate) fn counts(&self) -> Vec<[usize; 2]> {
+        let of_row = |row| match &self.kind {
+            Kind::Classes(classes) => {
+                let same = classes.same(row).len();
+                [same - usize::from(self.within), self.columns - same]
+            }
+            Kind::Graded(grades) => {
+                let partners = self.partners(grades, row);
+                let positives = partners.positives.len();
+                let negatives = self.columns - positives - partners.absent.len();
+                [positives, negatives]
+            }
+        };
+        match &self.kind {
+            Kind::Classes(_) => (0..self.rows).map(of_row).collect(),
+            Kind::Graded(_) => (0..self.rows).into_par_iter().map(of_row).collect(),
         }
-        let itself = if self.within { self.columns } else { 0 };
-        [same - itself, self.of_row.len() * self.columns - same]
     }
 
-    /// A row's distances as its pairs.
+    /// What the terms of a row are multiplied with.
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |weights| weights[row])
+    }
+
+    /// Whether pairs are alike from both ends, and weigh the same.
+    pub(crate) fn is_symmetric(&self) -> bool {
+        let alike = match &self.kind {
+            Kind::Classes(_) => true,
+            Kind::Graded(grades) => grades.is_symmetric(),
+        };
+        alike && self.weights.is_none()
+    }
+
+    /// A row's distances as its pairs, and the columns of those that do not count.
     pub(crate) fn show<'a, T: Scalar>(
         &self,
         row: usize,
         distances: &'a mut [T],
         given: &'a mut T,
-    ) -> RowPairs<'a, T> {
-        let same = self.of_row[row].map_or(&[][..], |list| &self.lists[list]);
-        let negatives = self.columns - same.len();
-        let itself = |&column: &usize| self.within && column == row;
-        if self.within {
-            distances[row] = T::from_f64(f64::INFINITY);
+    ) -> (RowPairs<'a, T>, Vec<usize>) {
+        let partners = match &self.kind {
+            Kind::Classes(classes) => {
+                let same = classes.same(row).iter().copied();
+                let itself = |column: usize| self.within && column == row;
+                Partners {
+                    positives: same.filter(|&column| !itself(column)).collect(),
+                    grades: None,
+                    absent: if self.within { vec![row] } else { Vec::new() },
+                }
+            }
+            Kind::Graded(grades) => self.partners(grades, row),
+        };
+        let Partners {
+            positives,
+            grades,
+            absent,
+        } = partners;
+        for &column in &absent {
+            distances[column] = T::from_f64(f64::INFINITY);
         }
-        RowPairs {
+        let pairs = RowPairs {
             row,
+            negatives: self.columns - positives.len() - absent.len(),
             distances,
-            positives: same
-                .iter()
-                .copied()
-                .filter(|column| !itself(column))
-                .collect(),
-            negatives,
+            positives,
+            grades,
             given,
-        }
+        };
+        (pairs, absent)
     }
 
-    /// Puts 0 where a row has no pair.
-    pub(crate) fn clear<T: Scalar>(&self, row: usize, slopes: &mut [T]) {
-        if self.within {
-            slopes[row] = T::ZERO;
+    fn partners(&self, grades: &Grades, row: usize) -> Partners {
+        let mut partners = Partners::default();
+        let mut of_positives = Vec::new();
+        for column in 0..self.columns {
+            if self.within && column == row {
+                partners.absent.push(column);
+                continue;
+            }
+            match grades.pair(row, column) {
+                Pair::Positive(grade) => {
+                    partners.positives.push(column);
+                    of_positives.push(grade);
+                }
+                Pair::Negative => {}
+                Pair::Neutral => partners.absent.push(column),
+            }
         }
+        partners.grades = Some(of_positives);
+        partners
     }
-}
-
-fn download(labels: Tensor<1, Int>) -> Vec<i64> {
-    let labels = labels.into_data().convert::<i64>();
-    labels.try_to_vec::<i64>().expect("converted")
 }

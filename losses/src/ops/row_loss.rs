@@ -1,9 +1,10 @@
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use metric_core::Scalar;
 
 use super::operation::Found;
 use super::rows::{RowPairs, Rows, Stream, Terms, stream};
 use crate::distance::EmbeddingDistance;
+use crate::labels::Labels;
 use crate::reducer::Reducer;
 
 /// A loss that is a sum over rows, each term a function of its row's distances.
@@ -75,8 +76,9 @@ pub fn row_loss(
     loss: &impl RowLoss,
     way: (EmbeddingDistance, Reducer),
     x: Tensor<2>,
-    labels: Tensor<1, Int>,
+    labels: impl Into<Labels>,
 ) -> Option<Tensor<1>> {
+    let labels = labels.into();
     crate::pairs::assert_labels(&x, &labels);
     stream(loss, way, (x, labels), None)
 }

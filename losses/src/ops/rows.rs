@@ -1,18 +1,19 @@
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use metric_core::simd::{largest, map_in_place, zip_in_place};
 use metric_core::{
     Distance, Euclidean, Form, InnerProduct, Scalar, Scattered, Similarity, SquaredEuclidean,
-    each_row, scatter,
+    each_row, one_to_many, scatter,
 };
 use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2};
 
 use super::operation::{self, Found, Inputs, Task};
 use super::pair_lists::PairLists;
 use crate::distance::EmbeddingDistance;
+use crate::labels::Labels;
 use crate::reducer::Reducer;
 
 /// Rows of a tensor and a label for each.
-pub(crate) type Labelled = (Tensor<2>, Tensor<1, Int>);
+pub(crate) type Labelled = (Tensor<2>, Labels);
 
 /// A row's pairs with all others.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct RowPairs<'a, T> {
     pub distances: &'a mut [T],
     /// Those it should be close to, ascending; all others that count are negatives.
     pub positives: Vec<usize>,
+    /// The grade of each positive, for labels that have grades.
+    pub grades: Option<Vec<f64>>,
     /// How many negatives there are.
     pub negatives: usize,
     /// The number given with the row, in whose place its derivative is put.
@@ -229,7 +232,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
         let (x, y) = (self.x.rows.view(), self.columns().rows.view());
         let with = |row, values: &mut [T]| {
             let mut given = self.given_of(row);
-            of(self.show(row, values, &mut given))
+            of(self.show(row, values, &mut given).0)
         };
         let found = match self.way {
             Way::Cosine | Way::InnerProduct => each_row(&Product, x, y, with),
@@ -248,7 +251,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
             Way::SquaredEuclidean => one_to_many(&SquaredEuclidean, query, rows),
         };
         let mut values = found.ok()?.to_vec();
-        self.distances(row, &mut values);
+        self.make_distances(row, &mut values);
         Some(values)
     }
 
@@ -257,9 +260,14 @@ impl<'a, T: Scalar> Rows<'a, T> {
         self.y.is_some()
     }
 
-    /// How many positive and negative pairs there are.
-    pub(crate) fn counts(&self) -> [usize; 2] {
+    /// How many positive and negative pairs each row has.
+    pub(crate) fn counts(&self) -> Vec<[usize; 2]> {
         self.pairs.counts()
+    }
+
+    /// Whether a pair has a part in the loss that is the same from both its ends.
+    pub(crate) fn is_symmetric(&self, reducer: Reducer) -> bool {
+        self.pairs.is_symmetric() && reducer != Reducer::PerAnchor
     }
 
     /// A loss whose terms `of` gives row by row, with their derivatives in the place of the distances; `None` where the
@@ -269,26 +277,43 @@ impl<'a, T: Scalar> Rows<'a, T> {
         reducer: Reducer,
         of: impl Fn(RowPairs<'_, T>) -> Terms + Sync,
     ) -> Option<Found<T>> {
+        // A row's terms and what its slopes are multiplied with.
+        let shared = |row, mut terms: Terms| {
+            let factor = self.pairs.weight(row) * reducer.share_in_row(terms.count);
+            terms.sum *= factor;
+            (terms, factor)
+        };
         if !self.followed {
-            let terms = self.each(of)?;
+            let terms = self.each(|pairs| {
+                let row = pairs.row;
+                shared(row, of(pairs)).0
+            })?;
             let value = reducer.total(terms.into_iter()).0;
             return Some(Found::without_gradients(value));
         }
         let (x, y) = (self.x.rows.view(), self.columns().rows.view());
         let with = |row, values: &mut [T]| {
             let mut given = self.given_of(row);
-            let pairs = self.show(row, values, &mut given);
+            let (pairs, absent) = self.show(row, values, &mut given);
             let before = match self.way {
                 Way::Euclidean => pairs.distances.to_vec(),
                 _ => Vec::new(),
             };
-            let terms = of(pairs);
+            let (terms, factor) = shared(row, of(pairs));
             if terms.count == 0 {
                 values.fill(T::ZERO);
                 given = T::ZERO;
             } else {
-                self.pairs.clear(row, values);
+                for column in absent {
+                    values[column] = T::ZERO;
+                }
                 self.weigh(row, values, &before);
+                #[allow(clippy::float_cmp, reason = "without weights it is exactly 1")]
+                if factor != 1.0 {
+                    let factor = T::from_f64(factor);
+                    map_in_place(values, move |slope| slope * factor);
+                    given = given * factor;
+                }
             }
             (terms, given)
         };
@@ -306,8 +331,19 @@ impl<'a, T: Scalar> Rows<'a, T> {
         self.given.map_or(T::ZERO, |given| given[row])
     }
 
-    /// A row's products or distances, as its pairs.
-    fn show<'b>(&self, row: usize, values: &'b mut [T], given: &'b mut T) -> RowPairs<'b, T> {
+    /// A row's products or distances, as its pairs, and the columns of those that do not count.
+    fn show<'b>(
+        &self,
+        row: usize,
+        values: &'b mut [T],
+        given: &'b mut T,
+    ) -> (RowPairs<'b, T>, Vec<usize>) {
+        self.make_distances(row, values);
+        self.pairs.show(row, values, given)
+    }
+
+    /// Makes the engine's numbers of a row distances.
+    fn make_distances(&self, row: usize, values: &mut [T]) {
         match self.way {
             Way::Cosine => {
                 let inverse = self.x.inverse[row];
@@ -318,7 +354,6 @@ impl<'a, T: Scalar> Rows<'a, T> {
             Way::InnerProduct => map_in_place(values, |product| T::ZERO - product),
             Way::Euclidean | Way::SquaredEuclidean => {}
         }
-        self.pairs.show(row, values, given)
     }
 
     /// Makes the derivatives of a row's terms by its distances, as they were `before`, weights of the engine.
@@ -460,7 +495,7 @@ pub(crate) fn stream_with(
         loss,
         way,
         reducer,
-        pairs: PairLists::new(labels, columns),
+        pairs: PairLists::new(&labels, columns.as_ref()),
     };
     operation::run(&task, x, y, given)
 }

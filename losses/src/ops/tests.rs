@@ -6,6 +6,7 @@
 )]
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -22,10 +23,10 @@ pub(super) fn wants_definitions() -> bool {
     DEFINITIONS.get()
 }
 
-type Batch = (Tensor<2>, Tensor<1, Int>);
+type Batch = (Tensor<2>, Labels);
 type Forward = Box<dyn Fn(Batch, Option<Batch>) -> Tensor<1> + Sync>;
 
-const REDUCERS: [Reducer; 4] = [
+const REDUCERS: [Reducer; 5] = [
     Reducer::Mean,
     Reducer::Sum,
     Reducer::AvgNonZero,
@@ -33,6 +34,7 @@ const REDUCERS: [Reducer; 4] = [
         low: 0.1,
         high: 1.5,
     },
+    Reducer::PerAnchor,
 ];
 
 const DISTANCES: [EmbeddingDistance; 4] = [
@@ -124,9 +126,62 @@ fn losses() -> Vec<(String, Forward)> {
                 }
             }
             by_distance!(SupConLossConfig::new().with_temperature(0.5));
+            by_distance!(
+                SupConLossConfig::new()
+                    .with_temperature(0.5)
+                    .with_by_count(true)
+            );
         }
     }
     all
+}
+
+/// What is made of integers.
+#[derive(Clone, Copy)]
+enum Kind {
+    Classes,
+    /// The two lowest digits to the base 3 and that of the threes: sets of one to three labels.
+    Sets,
+    /// Not symmetric, and half of all pairs do not count.
+    Related,
+    Weighted,
+    /// Negatives of all lower grades.
+    WeightedSets,
+}
+
+impl Kind {
+    fn labels(self, integers: &[i64], device: &Device) -> Labels {
+        let classes = || {
+            Tensor::<1, Int>::from_data(
+                TensorData::new(integers.to_vec(), [integers.len()]),
+                device,
+            )
+        };
+        let sets = |from| {
+            let set = |&label: &i64| vec![label % 3, 3 + label / 3 % 3, label % 3 * 2];
+            Labels::sets(integers.iter().map(set).collect(), from).unwrap()
+        };
+        let weights = || {
+            let weights = (0..integers.len()).map(|i| (i % 4) as f64 * 0.5).collect();
+            Tensor::<1>::from_data(
+                TensorData::new::<f64, _>(weights, [integers.len()]),
+                (device, DType::F64),
+            )
+        };
+        match self {
+            Self::Classes => classes().into(),
+            Self::Sets => sets(0.5),
+            Self::Related => {
+                let relation = |a: i64, b: i64| ((a * 5 + b * 3) % 7) as f64 / 4.0 - 0.5;
+                Labels::related(integers.to_vec(), 0.75, Arc::new(relation)).unwrap()
+            }
+            Self::Weighted => Labels::from(classes()).with_weights(weights()),
+            Self::WeightedSets => {
+                let sets = sets(0.3).negatives_up_to(f64::INFINITY).unwrap();
+                sets.with_weights(weights())
+            }
+        }
+    }
 }
 
 /// What a loss is asked with: rows, labels, and how many of the rows are a reference set.
@@ -134,6 +189,7 @@ struct Case {
     name: &'static str,
     rows: Vec<f64>,
     labels: Vec<i64>,
+    kind: Kind,
     dim: usize,
     references: usize,
 }
@@ -152,8 +208,10 @@ fn cases() -> Vec<Case> {
         dim: rows.len() / labels.len(),
         rows,
         labels,
+        kind: Kind::Classes,
         references,
     };
+    let of_kind = |kind, case| Case { kind, ..case };
     // Whose cosines are exact: a distance of 0 that is rounded is a term, or none, of the mean of non-zero terms.
     let few = [[2.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, -4.0]].concat();
     vec![
@@ -175,6 +233,44 @@ fn cases() -> Vec<Case> {
             (0..30).collect(),
             12,
         ),
+        of_kind(
+            Kind::Sets,
+            case("sets", rows(50, 5, 1.0), classes(50, 11), 0),
+        ),
+        of_kind(
+            Kind::Sets,
+            case("sets against sets", rows(50, 5, 1.0), classes(50, 11), 20),
+        ),
+        of_kind(
+            Kind::Related,
+            case("related", rows(50, 5, 1.0), classes(50, 11), 0),
+        ),
+        of_kind(
+            Kind::Related,
+            case(
+                "related to a reference set",
+                rows(50, 5, 1.0),
+                classes(50, 11),
+                20,
+            ),
+        ),
+        of_kind(
+            Kind::Weighted,
+            case("weighted", rows(50, 5, 1.0), classes(50, 5), 0),
+        ),
+        of_kind(
+            Kind::WeightedSets,
+            case("weighted sets", rows(50, 5, 1.0), classes(50, 11), 0),
+        ),
+        of_kind(
+            Kind::WeightedSets,
+            case(
+                "weighted sets against sets",
+                rows(50, 5, 1.0),
+                classes(50, 11),
+                20,
+            ),
+        ),
     ]
 }
 
@@ -184,11 +280,11 @@ fn run(forward: &Forward, case: &Case, dtype: DType) -> (f64, Vec<f64>) {
     let n = case.labels.len();
     let x = TensorData::new(case.rows.clone(), [n, case.dim]);
     let x = Tensor::<2>::from_data(x, (&device, dtype)).require_grad();
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(case.labels.clone(), [n]), &device);
     let batch = n - case.references;
     let part = |from: usize, count: usize| {
         let rows = x.clone().narrow(0, from, count);
-        (rows, labels.clone().narrow(0, from, count))
+        let labels = &case.labels[from..from + count];
+        (rows, case.kind.labels(labels, &device))
     };
     let reference = (case.references > 0).then(|| part(batch, case.references));
     let loss = forward(part(0, batch), reference);
@@ -232,6 +328,28 @@ fn streamed_losses_are_their_definitions() {
 }
 
 #[test]
+fn labels_that_are_not_integers_are_streamed_too() {
+    let kinds = [
+        Kind::Sets,
+        Kind::Related,
+        Kind::Weighted,
+        Kind::WeightedSets,
+    ];
+    let device = Device::flex().autodiff();
+    let loss = SupConLossConfig::new().init(&device);
+    for kind in kinds {
+        for reducer in REDUCERS {
+            let integers = [3, 14, 15, 92, 65, 35, 89, 79];
+            let x =
+                Tensor::<1>::from_data([0.3_f32, -0.1, 0.4, 0.2, -0.6, 0.5, 0.9, -0.8], &device);
+            let way = (EmbeddingDistance::Euclidean, reducer);
+            let labels = kind.labels(&integers, &device);
+            assert!(row_loss(&loss, way, x.reshape([8, 1]), labels).is_some());
+        }
+    }
+}
+
+#[test]
 fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
     let cases = cases();
     for (name, forward) in losses() {
@@ -244,8 +362,10 @@ fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
     }
 }
 
+type Classified = (Tensor<2>, Tensor<1, Int>);
+
 /// The loss against class vectors, and these as its parameter.
-type AgainstClasses = Box<dyn Fn(Batch, Tensor<2>) -> (Tensor<1>, Tensor<2>) + Sync>;
+type AgainstClasses = Box<dyn Fn(Classified, Tensor<2>) -> (Tensor<1>, Tensor<2>) + Sync>;
 
 /// Every streamed loss against classes.
 fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, AgainstClasses)> {
@@ -254,7 +374,7 @@ fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, Agai
         ($($config:ident $(.$with:ident($value:expr))*),* $(,)?) => {$({
             let config = $config::new(classes, dim)$(.$with($value))*;
             let loss = config.init(&Device::flex().autodiff());
-            let forward = move |(x, labels): Batch, weight: Tensor<2>| {
+            let forward = move |(x, labels): Classified, weight: Tensor<2>| {
                 let loss = loss.clone().with_weight(weight);
                 (loss.forward(x, labels), loss.weight())
             };

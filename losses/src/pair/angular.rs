@@ -1,8 +1,9 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{
     at_least_f32, everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph, zero_without_rows,
 };
@@ -95,13 +96,14 @@ impl AngularLoss {
     ///
     /// # Panics
     /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
         let unit = l2_normalize(embeddings.clone());
-        let masks = PairMasks::within(labels);
+        let masks = PairMasks::within(&labels, &unit);
         self.reduce(unit.clone(), unit, embeddings, masks)
     }
 
@@ -114,20 +116,21 @@ impl AngularLoss {
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, or `dim` differs.
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let (labels, reference_labels) = (labels.into(), reference_labels.into());
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
         if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
             return zero;
         }
-        let masks = PairMasks::between(labels, reference_labels);
+        let masks = PairMasks::between(&labels, &reference_labels, &embeddings);
         let (anchors, positives) = (l2_normalize(embeddings), l2_normalize(reference.clone()));
         self.reduce(anchors, positives, reference, masks)
     }
@@ -142,6 +145,7 @@ impl AngularLoss {
     ) -> Tensor<1> {
         let (of_anchor, of_positive) = indices(masks.positive);
         let [count] = of_anchor.dims();
+        let lines = masks.anchors.lines(of_anchor.clone(), anchors.dims()[0]);
         if count == 0 {
             return zero_on_graph(anchors) + zero_on_graph(positives);
         }
@@ -164,6 +168,6 @@ impl AngularLoss {
         let f = across * (4.0 * tan2) - alike * (2.0 * (1.0 + tan2));
         let losses = log_one_plus_sum_exp(f, valid);
         let all = everywhere(&losses);
-        self.reducer.reduce(losses, all)
+        self.reducer.reduce_by(losses, all, &lines)
     }
 }

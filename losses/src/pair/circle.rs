@@ -102,7 +102,7 @@ impl CircleLoss {
         let selected = masks.rows_with_both();
         let losses =
             softplus(log_sum_exp(positive, masks.positive) + log_sum_exp(negative, masks.negative));
-        self.reducer.reduce(losses, selected)
+        self.reducer.reduce_by(losses, selected, &masks.anchors)
     }
 }
 

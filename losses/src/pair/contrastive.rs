@@ -107,8 +107,11 @@ impl ContrastiveLoss {
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let positive = self.hinge(distances.clone() - self.pos_margin);
         let negative = self.hinge(-distances + self.neg_margin);
-        self.reducer.reduce(positive, masks.positive)
-            + self.reducer.reduce(negative, masks.negative)
+        self.reducer
+            .reduce_by(positive, masks.positive, &masks.anchors)
+            + self
+                .reducer
+                .reduce_by(negative, masks.negative, &masks.anchors)
     }
 
     fn hinge(&self, gap: Tensor<2>) -> Tensor<2> {
@@ -124,16 +127,15 @@ impl ContrastiveLoss {
 impl Stream for ContrastiveLoss {
     /// Positives and negatives are reduced apart: where their numbers depend on the terms they are counted first.
     fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, _: Reducer) -> Option<Found<T>> {
-        let shares = if self.reducer.selects_all() {
-            rows.counts().map(|count| self.reducer.share(count))
+        let counts = if self.reducer.selects_all() {
+            rows.counts()
         } else {
-            let terms = rows.each(|pairs| self.row(pairs, [1.0; 2]))?;
-            [0, 1].map(|part| {
-                let counts = terms.iter().map(|terms| terms[part].count);
-                self.reducer.share(counts.sum())
-            })
+            rows.each(|pairs| self.row(pairs, [1.0; 2]).map(|terms| terms.count))?
         };
+        let total = [0, 1].map(|part| self.reducer.share(counts.iter().map(|count| count[part])));
         rows.loss(Reducer::Sum, |pairs| {
+            let in_row = counts[pairs.row].map(|count| self.reducer.share_in_row(count));
+            let shares = [0, 1].map(|part| total[part] * in_row[part]);
             let [positive, negative] = self.row(pairs, shares);
             Terms {
                 sum: positive.sum * shares[0] + negative.sum * shares[1],

@@ -2,8 +2,10 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor};
 
+use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{everywhere, zero_on_graph};
 use crate::pairs::{PairMasks, indices, pairs_against, pairs_within};
 use crate::reducer::Reducer;
@@ -113,8 +115,8 @@ pub struct DynamicSoftMarginLoss {
     reducer: Reducer,
 }
 
-/// Gaps of triplets, and which there are.
-type Gaps = (Tensor<2>, Tensor<2, Bool>);
+/// Gaps of triplets, which there are, and whose the lines are.
+type Gaps = (Tensor<2>, Tensor<2, Bool>, Anchors);
 
 impl DynamicSoftMarginLoss {
     /// The loss over the triplets of the batch.
@@ -125,7 +127,8 @@ impl DynamicSoftMarginLoss {
     ///
     /// # Panics
     /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         let (distances, masks) = pairs_within(self.distance, embeddings, labels);
         self.weigh(self.gaps(distances, masks))
     }
@@ -139,14 +142,15 @@ impl DynamicSoftMarginLoss {
     /// - output: `[1]`, zero if there is no triplet
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, or `dim` differs.
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let (labels, reference_labels) = (labels.into(), reference_labels.into());
         let (distances, masks) = pairs_against(
             self.distance,
             embeddings,
@@ -179,7 +183,7 @@ impl DynamicSoftMarginLoss {
     ///
     /// # Panics
     /// If there is not one label a row.
-    pub fn update(self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Self {
+    pub fn update(self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Self {
         let (distances, masks) = pairs_within(self.distance, embeddings.detach(), labels);
         let gaps = self.gaps(distances, masks);
         self.moved(gaps)
@@ -193,13 +197,13 @@ impl DynamicSoftMarginLoss {
     ///   `reference_labels`: `[m]`
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, or `dim` differs.
     pub fn update_against(
         self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Self {
         let (distances, masks) = pairs_against(
             self.distance,
@@ -234,31 +238,37 @@ impl DynamicSoftMarginLoss {
     /// Of each positive pair with its closest negative, or with all of the anchor's.
     fn gaps(&self, distances: Tensor<2>, masks: PairMasks) -> Gaps {
         let shape = distances.dims();
-        let PairMasks { positive, negative } = masks;
+        let PairMasks {
+            positive,
+            negative,
+            anchors: of_rows,
+            ..
+        } = masks;
         if self.hardest {
             let far = distances
                 .clone()
                 .mask_fill(negative.clone().bool_not(), f64::INFINITY);
-            let of_rows = far.clone().min_dim(1).expand(shape);
-            let of_columns = far.min_dim(0).expand(shape);
+            let in_rows = far.clone().min_dim(1).expand(shape);
+            let in_columns = far.min_dim(0).expand(shape);
             let has = |axis| negative.clone().any_dim(axis).expand(shape);
             let kept = positive.bool_and(has(1).bool_or(has(0)));
-            let closest = of_rows.min_pair(of_columns);
+            let closest = in_rows.min_pair(in_columns);
             let closest = closest.mask_fill(kept.clone().bool_not(), 0.0);
-            return (distances - closest, kept);
+            return (distances - closest, kept, of_rows);
         }
         let (anchors, positives) = indices(positive);
         let [count] = anchors.dims();
+        let lines = of_rows.lines(anchors.clone(), shape[0]);
         if count == 0 {
             let nothing = zero_on_graph(distances).reshape([1, 1]);
             let none = everywhere(&nothing).bool_not();
-            return (nothing, none);
+            return (nothing, none, Anchors::default());
         }
         let rows = distances.select(0, anchors.clone());
         let to_positive = rows.clone().gather(1, positives.reshape([count, 1]));
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
         let kept = negative.int().select(0, anchors).equal_scalar(1);
-        (to_positive - rows, kept)
+        (to_positive - rows, kept, lines)
     }
 
     /// Of given triplets, if there are any.
@@ -272,11 +282,13 @@ impl DynamicSoftMarginLoss {
         let gaps = to(&triplets.positive) - to(&triplets.negative);
         let gaps = gaps.reshape([triplets.len(), 1]);
         let all = everywhere(&gaps);
-        Some((gaps, all))
+        let [n, _] = embeddings.dims();
+        let lines = Anchors::default().lines(triplets.anchor.clone(), n);
+        Some((gaps, all, lines))
     }
 
     /// `F(Δ) Δ`, reduced.
-    fn weigh(&self, (gaps, kept): Gaps) -> Tensor<1> {
+    fn weigh(&self, (gaps, kept, lines): Gaps) -> Tensor<1> {
         let [n, m] = gaps.dims();
         let (points, _) = self.places(gaps.clone().detach());
         let histogram = self.histogram.val().detach().cast(gaps.dtype());
@@ -286,10 +298,10 @@ impl DynamicSoftMarginLoss {
         let histogram = histogram.mask_where(is_empty, even);
         let shares = histogram.clone().cumsum(0) / histogram.sum();
         let weights = shares.select(0, points.reshape([n * m])).reshape([n, m]);
-        self.reducer.reduce(gaps * weights, kept)
+        self.reducer.reduce_by(gaps * weights, kept, &lines)
     }
 
-    fn moved(mut self, (gaps, kept): Gaps) -> Self {
+    fn moved(mut self, (gaps, kept, _): Gaps) -> Self {
         let histogram = self.histogram.val().detach();
         let [count] = histogram.dims();
         let number = kept.clone().int().sum().float().cast(histogram.dtype());

@@ -101,7 +101,7 @@ impl GeneralizedLiftedStructureLoss {
         let pushed = log_sum_exp(-distances + self.neg_margin, masks.negative);
         let losses = (pulled + pushed).clamp_min(0.0);
         let all = everywhere(&losses);
-        self.reducer.reduce(losses, all)
+        self.reducer.reduce_by(losses, all, &masks.anchors)
     }
 }
 

@@ -93,7 +93,10 @@ impl IntraPairVarianceLoss {
         let lacking = mean(&masks.positive) * (1.0 - self.pos_eps) - similarities.clone();
         let excess = similarities.clone() - mean(&masks.negative) * (1.0 + self.neg_eps);
         let square = |gaps: Tensor<2>| gaps.clamp_min(0.0).square();
-        self.reducer.reduce(square(lacking), masks.positive)
-            + self.reducer.reduce(square(excess), masks.negative)
+        self.reducer
+            .reduce_by(square(lacking), masks.positive, &masks.anchors)
+            + self
+                .reducer
+                .reduce_by(square(excess), masks.negative, &masks.anchors)
     }
 }

@@ -116,14 +116,17 @@ impl LiftedStructureLoss {
         let pushed = log_sum_exp(both, has).squeeze_dim::<2>(2);
         let gaps = (pushed + distances - self.pos_margin).clamp_min(0.0);
         let losses = gaps.square() * 0.5;
-        self.reducer
-            .reduce(losses.mask_fill(either.bool_not(), 0.0), masks.positive)
+        self.reducer.reduce_by(
+            losses.mask_fill(either.bool_not(), 0.0),
+            masks.positive,
+            &masks.anchors,
+        )
     }
 }
 
 impl Stream for LiftedStructureLoss {
     fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
-        if rows.is_against() {
+        if rows.is_against() || !rows.is_symmetric(reducer) {
             return None;
         }
         let pushed = rows.each(|mut pairs| {

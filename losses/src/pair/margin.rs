@@ -3,8 +3,10 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
+use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{everywhere, zero_on_graph, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels, pairs_against, pairs_within};
 use crate::reducer::Reducer;
@@ -113,14 +115,15 @@ impl MarginLoss {
     /// - output: `[1]`, zero if there is no row, or no valid triplet and `nu` is 0
     ///
     /// # Panics
-    /// If there is not one label a row, or a label is out of range where every class has its
-    /// boundary.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    /// If there is not one label a row, or, where every class has its boundary, labels are not integers or
+    /// one is out of range.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
-        let beta = self.boundary(labels.clone());
+        let beta = self.boundary(&labels);
         let (distances, masks) = pairs_within(self.distance, embeddings, labels);
         self.reduce_all(distances, masks, beta)
     }
@@ -139,16 +142,17 @@ impl MarginLoss {
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let (labels, reference_labels) = (labels.into(), reference_labels.into());
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
         if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
             return zero;
         }
-        let beta = self.boundary(labels.clone());
+        let beta = self.boundary(&labels);
         let (distances, masks) = pairs_against(
             self.distance,
             embeddings,
@@ -170,14 +174,15 @@ impl MarginLoss {
     pub fn forward_mined(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         triplets: &TripletIndices,
     ) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
-        let beta = self.boundary(labels);
+        let beta = self.boundary(&labels);
         if triplets.is_empty() {
             return zero_on_graph(embeddings) + self.regularization(beta);
         }
@@ -191,7 +196,10 @@ impl MarginLoss {
         let negative = self.hinge(beta_of_anchor - to(&triplets.negative));
         let parts = Tensor::cat(vec![positive, negative], 0);
         let all = everywhere(&parts);
-        Reducer::AvgNonZero.reduce(parts, all) + self.regularization(beta)
+        let [n, _] = embeddings.dims();
+        let twice = Tensor::cat(vec![triplets.anchor.clone(); 2], 0);
+        let lines = Anchors::of(&labels, &embeddings).lines(twice, n);
+        Reducer::AvgNonZero.reduce_by(parts, all, &lines) + self.regularization(beta)
     }
 
     /// The same loss with the values of given boundaries, in the precision of `beta`.
@@ -211,16 +219,17 @@ impl MarginLoss {
     }
 
     /// The boundary of every row, `[n, 1]`.
-    fn boundary(&self, labels: Tensor<1, Int>) -> Tensor<2> {
-        let [n] = labels.dims();
+    fn boundary(&self, labels: &Labels) -> Tensor<2> {
+        let n = labels.len();
         let beta = self.beta.val();
         match beta.dims() {
             [1] => beta.reshape([1, 1]).expand([n, 1]),
-            _ => beta.select(0, labels).reshape([n, 1]),
+            _ => beta.select(0, labels.expect_classes()).reshape([n, 1]),
         }
     }
 
     fn reduce_all(&self, distances: Tensor<2>, masks: PairMasks, beta: Tensor<2>) -> Tensor<1> {
+        let [n, _] = distances.dims();
         let beta = beta.cast(distances.dtype());
         let count = |mask: &Tensor<2, Bool>| {
             mask.clone()
@@ -245,6 +254,13 @@ impl MarginLoss {
         let of_negative = weights(&negative, masks.negative, positives);
         let parts = of_positive.clone().sum() + of_negative.clone().sum();
         let parts = parts.clamp_min(1.0).reshape([1, 1]);
+        let (positive, negative) = match masks.anchors.weights() {
+            Some(weights) => {
+                let weights = weights.reshape([n, 1]);
+                (positive * weights.clone(), negative * weights)
+            }
+            None => (positive, negative),
+        };
         let sum = (positive * (of_positive / parts.clone())).sum()
             + (negative * (of_negative / parts)).sum();
         sum + self.regularization(beta)

@@ -109,7 +109,7 @@ impl MultiSimilarityLoss {
         let negative = log_one_plus_sum_exp(-gaps * self.beta, masks.negative);
         let losses = positive / self.alpha + negative / self.beta;
         let all = everywhere(&losses);
-        self.reducer.reduce(losses, all)
+        self.reducer.reduce_by(losses, all, &masks.anchors)
     }
 }
 

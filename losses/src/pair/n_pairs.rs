@@ -1,9 +1,10 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{negative_log_share, zero_without_rows};
 use crate::pairs::{assert_labels, occurrence, pairs_within};
 use crate::reducer::Reducer;
@@ -82,21 +83,25 @@ impl NPairsLoss {
     /// - output: `[1]`, zero if no class has two rows
     ///
     /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    /// If there is not one label a row, or labels are not integers: which row is the second of a class is not defined then.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
-        let [n] = labels.dims();
-        let order = occurrence(labels.clone());
+        let n = labels.len();
+        let order = occurrence(labels.expect_classes());
         let (distances, masks) = pairs_within(self.distance, embeddings, labels);
         let second = order.clone().equal_elem(1).reshape([1, n]).expand([n, n]);
         let own = masks.positive.bool_and(second.clone());
         let other = masks.negative.bool_and(second);
         let first = order.equal_elem(0).reshape([n, 1]);
         let anchors = first.bool_and(own.clone().any_dim(1));
-        self.reducer
-            .reduce(negative_log_share(-distances, 1.0, own, other), anchors)
+        self.reducer.reduce_by(
+            negative_log_share(-distances, 1.0, own, other),
+            anchors,
+            &masks.anchors,
+        )
     }
 }

@@ -92,7 +92,7 @@ impl NcaLoss {
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let selected = masks.positive.clone().any_dim(1);
         let losses = negative_log_share(-distances, self.scale, masks.positive, masks.negative);
-        self.reducer.reduce(losses, selected)
+        self.reducer.reduce_by(losses, selected, &masks.anchors)
     }
 }
 

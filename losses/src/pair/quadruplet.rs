@@ -3,8 +3,10 @@ use burn::module::Module;
 use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor};
 
 use super::triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
+use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{attach, zero_on_graph};
 use crate::pairs::{PairMasks, indices, pairs_against, pairs_within};
 use crate::reducer::Reducer;
@@ -107,7 +109,8 @@ impl QuadrupletLoss {
     ///
     /// # Panics
     /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         let (distances, masks) = pairs_within(self.distance, embeddings, labels);
         let differ = masks.negative.clone();
         self.reduce(distances.clone(), masks, distances, differ)
@@ -122,14 +125,15 @@ impl QuadrupletLoss {
     /// - output: `[1]`, zero if no row has a positive and a negative
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, or `dim` differs.
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let (labels, reference_labels) = (labels.into(), reference_labels.into());
         let among = (reference.clone(), reference_labels.clone());
         let (distances, masks) = pairs_against(
             self.distance,
@@ -173,8 +177,10 @@ impl QuadrupletLoss {
         let to_positive = fixed.clone().reshape([n * m]).select(0, places.clone());
         let bounds = to_positive.reshape([count, 1]) + self.other_margin;
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
-        let is_negative = masks.negative.clone().int().select(0, anchors);
+        let is_negative = masks.negative.clone().int().select(0, anchors.clone());
         let is_negative = is_negative.equal_scalar(1); // [pairs, m]
+        let lines = masks.anchors.lines(anchors, n);
+        let factors = self.factors(&lines, &is_negative, &differ, &fixed);
         // No mean is larger than its largest term: terms are divided by as many as there can be.
         let share = 1.0 / (count * m * m) as f64;
         let (mut sums, mut counts, mut pushes) = (Vec::new(), Vec::new(), Vec::new());
@@ -191,15 +197,19 @@ impl QuadrupletLoss {
             // Not "above 0": so NaN counts, and a broken embedding shows.
             let slopes = terms.clone().lower_equal_scalar(0.0).bool_not();
             let slopes = slopes.float().cast(terms.dtype());
-            sums.push((terms * share).sum());
             counts.push(counted.int().sum().float().cast(slopes.dtype()));
+            let (terms, slopes) = match &factors {
+                Some(factors) => (terms * factors.clone(), slopes * factors.clone()),
+                None => (terms, slopes),
+            };
+            sums.push((terms * share).sum());
             pulls = pulls + slopes.clone().sum_dim(1);
             pushes.push(-slopes.sum_dim(0));
         }
         let sum = Tensor::cat(sums, 0).sum();
         let parts = Tensor::cat(counts, 0).sum();
         let parts = match self.reducer {
-            Reducer::Sum => parts.full_like(1.0),
+            Reducer::Sum | Reducer::PerAnchor => parts.full_like(1.0),
             _ => parts.clamp_min(1.0),
         };
         let by_distances = fixed.zeros_like().reshape([n * m]);
@@ -213,5 +223,31 @@ impl QuadrupletLoss {
                 (among, per_part(Tensor::cat(pushes, 0))),
             ],
         )
+    }
+
+    /// What the terms of each positive pair are multiplied with beside the share that all have, `[pairs, 1]`.
+    fn factors(
+        &self,
+        lines: &Anchors,
+        is_negative: &Tensor<2, Bool>,
+        differ: &Tensor<2, Bool>,
+        like: &Tensor<2>,
+    ) -> Option<Tensor<2>> {
+        let [pairs, _] = is_negative.dims();
+        let weights = lines.weights();
+        if self.reducer != Reducer::PerAnchor {
+            return Some(weights?.reshape([pairs, 1]));
+        }
+        let number = |mask: &Tensor<2, Bool>| mask.clone().float().cast(like.dtype());
+        // Of pairs of negatives that differ.
+        let terms = number(is_negative).matmul(number(differ)) * number(is_negative);
+        let counts = lines.counts(terms.sum_dim(1).reshape([pairs]).int());
+        let float = |counts: Tensor<1, Int>| counts.clamp_min(1).float().cast(like.dtype());
+        let shares = float(counts.of_lines).recip() / float(counts.anchors);
+        let factors = match weights {
+            Some(weights) => shares * weights,
+            None => shares,
+        };
+        Some(factors.reshape([pairs, 1]))
     }
 }

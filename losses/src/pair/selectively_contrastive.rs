@@ -110,7 +110,7 @@ impl SelectivelyContrastiveTripletLoss {
         let is_hard = is_hard.bool_or(negative.clone().greater_scalar(self.hard_above));
         let others = softplus(divide(negative.clone() - positive, self.temperature));
         let losses = others.mask_where(is_hard, negative * self.lambda);
-        self.reducer.reduce(losses, selected)
+        self.reducer.reduce_by(losses, selected, &masks.anchors)
     }
 }
 

@@ -97,7 +97,7 @@ impl ThresholdConsistentMarginLoss {
         let hard = |gaps: &Tensor<2>| gaps.clone().lower_scalar(0.0).bool_not();
         let positive = masks.positive.bool_and(hard(&lacking));
         let negative = masks.negative.bool_and(hard(&excess));
-        Reducer::Mean.reduce(lacking, positive) * self.lambda_plus
-            + Reducer::Mean.reduce(excess, negative) * self.lambda_minus
+        Reducer::Mean.reduce_by(lacking, positive, &masks.anchors) * self.lambda_plus
+            + Reducer::Mean.reduce_by(excess, negative, &masks.anchors) * self.lambda_minus
     }
 }

@@ -2,8 +2,10 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
+use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{everywhere, softplus, zero_on_graph};
 use crate::pairs::{PairMasks, indices, streamed};
 use crate::reducer::Reducer;
@@ -130,8 +132,8 @@ impl TripletMarginLoss {
     ///
     /// # Panics
     /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let batch = (embeddings, labels);
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let batch = (embeddings, labels.into());
         streamed(
             self,
             (self.distance, self.reducer),
@@ -153,16 +155,17 @@ impl TripletMarginLoss {
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, or `dim` differs.
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
         let rows = reference.clone();
-        let (batch, reference) = ((embeddings, labels), Some((reference, reference_labels)));
+        let batch = (embeddings, labels.into());
+        let reference = Some((reference, reference_labels.into()));
         streamed(
             self,
             (self.distance, self.reducer),
@@ -200,7 +203,8 @@ impl TripletMarginLoss {
         }
         let losses = self.terms(to_positive - to_negative + self.margin);
         let all = everywhere(&losses);
-        self.reducer.reduce(losses, all)
+        let anchors = Anchors::default().lines(triplets.anchor.clone(), embeddings.dims()[0]);
+        self.reducer.reduce_by(losses, all, &anchors)
     }
 
     /// Every positive pair against every negative of its anchor, `[pairs, m]`: with `K` examples a
@@ -218,6 +222,7 @@ impl TripletMarginLoss {
         }
         let (anchors, positives) = indices(masks.positive);
         let [count] = anchors.dims();
+        let lines = masks.anchors.lines(anchors.clone(), distances.dims()[0]);
         if count == 0 {
             return zero_on_graph(distances);
         }
@@ -239,7 +244,7 @@ impl TripletMarginLoss {
             let easy = gaps.clone().lower_scalar(0.0);
             valid = valid.bool_and(hard.bool_or(easy).bool_not());
         }
-        self.reducer.reduce(self.terms(gaps), valid)
+        self.reducer.reduce_by(self.terms(gaps), valid, &lines)
     }
 
     /// The farthest positive of each row with its closest negative.
@@ -255,8 +260,8 @@ impl TripletMarginLoss {
         };
         let farthest = of(masks.positive.clone(), f64::NEG_INFINITY).max_dim(1);
         let closest = of(masks.negative.clone(), f64::INFINITY).min_dim(1);
-        self.reducer
-            .reduce(self.terms(farthest - closest + self.margin), both)
+        let losses = self.terms(farthest - closest + self.margin);
+        self.reducer.reduce_by(losses, both, &masks.anchors)
     }
 
     fn terms<const D: usize>(&self, gaps: Tensor<D>) -> Tensor<D> {

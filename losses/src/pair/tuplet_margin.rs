@@ -1,9 +1,10 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{l2_normalize, log_sum_exp, softplus, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
@@ -93,13 +94,15 @@ impl TupletMarginLoss {
     ///
     /// # Panics
     /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
         let unit = l2_normalize(embeddings);
-        self.reduce(unit.clone(), unit, PairMasks::within(labels))
+        let masks = PairMasks::within(&labels, &unit);
+        self.reduce(unit.clone(), unit, masks)
     }
 
     /// The loss over all positive pairs, of a row of the batch and rows of a separate reference set; nothing
@@ -111,20 +114,21 @@ impl TupletMarginLoss {
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, or `dim` differs.
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let (labels, reference_labels) = (labels.into(), reference_labels.into());
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
         if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
             return zero;
         }
-        let masks = PairMasks::between(labels, reference_labels);
+        let masks = PairMasks::between(&labels, &reference_labels, &embeddings);
         self.reduce(l2_normalize(embeddings), l2_normalize(reference), masks)
     }
 
@@ -134,8 +138,11 @@ impl TupletMarginLoss {
         let pushed = log_sum_exp(cosines.clone() * self.scale, masks.negative.clone()); // [n, 1]
         let lonely = masks.negative.any_dim(1).bool_not().expand(shape);
         let gaps = pushed - self.with_slack(cosines, x, y) * self.scale;
-        self.reducer
-            .reduce(softplus(gaps).mask_fill(lonely, 0.0), masks.positive)
+        self.reducer.reduce_by(
+            softplus(gaps).mask_fill(lonely, 0.0),
+            masks.positive,
+            &masks.anchors,
+        )
     }
 
     /// `cos(θ − β)` of all pairs of unit rows.

@@ -104,7 +104,8 @@ impl FastApLoss {
         let precision = positive_to / all_to.mask_fill(is_empty, 1.0);
         let number = positive.clone().detach().sum_dim(1).clamp_min(1.0);
         let average = (positive * precision).sum_dim(1) / number;
-        self.reducer.reduce(-average + 1.0, counted)
+        self.reducer
+            .reduce_by(-average + 1.0, counted, &masks.anchors)
     }
 
     /// Smallest and largest distance between unit vectors (of one variance, for the ratio of noise to signal).

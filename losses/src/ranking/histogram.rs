@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::smooth_rank::has_positive;
 use super::soft_histogram::SoftBins;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{l2_normalize, zero_without_rows};
 use crate::pairs::{PairMasks, assert_labels};
 
@@ -81,14 +82,16 @@ impl HistogramLoss {
     /// - output: `[1]`, zero without a positive or without a negative pair
     ///
     /// # Panics
-    /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    /// If there is not one label a row, or rows have weights: the loss has no terms of theirs.
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
+        labels.expect_no_weights();
         assert_labels(&embeddings, &labels);
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
         let rows = l2_normalize(embeddings);
-        let mut masks = PairMasks::within(labels);
+        let mut masks = PairMasks::within(&labels, &rows);
         if self.anchored_negatives {
             let anchors = has_positive(&masks);
             let either = anchors.clone().bool_or(anchors.transpose());
@@ -107,20 +110,22 @@ impl HistogramLoss {
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, `dim` differs, or rows have weights.
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let (labels, reference_labels) = (labels.into(), reference_labels.into());
+        labels.expect_no_weights();
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
         if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
             return zero;
         }
-        let mut masks = PairMasks::between(labels, reference_labels);
+        let mut masks = PairMasks::between(&labels, &reference_labels, &embeddings);
         if self.anchored_negatives {
             masks.negative = masks.negative.clone().bool_and(has_positive(&masks));
         }

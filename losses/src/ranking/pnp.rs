@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 
 use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::zero_without_rows;
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
@@ -127,18 +128,16 @@ impl PnpLoss {
     ///
     /// # Panics
     /// If there is not one label a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
         let distances = self.distance.matrix(embeddings.clone(), embeddings);
-        let counted = has_positive(&PairMasks::within(labels.clone()));
-        self.reduce(
-            distances,
-            PairMasks::between(labels.clone(), labels),
-            counted,
-        )
+        let counted = has_positive(&PairMasks::within(&labels, &distances));
+        let masks = PairMasks::between(&labels, &labels, &distances);
+        self.reduce(distances, masks, counted)
     }
 
     /// The loss of every row as a query to a separate reference set, of which nothing is left out
@@ -150,21 +149,22 @@ impl PnpLoss {
     /// - output: `[1]`
     ///
     /// # Panics
-    /// If there is not one label a row, or `dim` differs.
+    /// If there is not one label a row, labels are of two kinds, or `dim` differs.
     pub fn forward_against(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         reference: Tensor<2>,
-        reference_labels: Tensor<1, Int>,
+        reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let (labels, reference_labels) = (labels.into(), reference_labels.into());
         assert_labels(&embeddings, &labels);
         assert_labels(&reference, &reference_labels);
         if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
             return zero;
         }
         let distances = self.distance.matrix(embeddings, reference);
-        let masks = PairMasks::between(labels, reference_labels);
+        let masks = PairMasks::between(&labels, &reference_labels, &distances);
         let counted = has_positive(&masks);
         self.reduce(distances, masks, counted)
     }
@@ -175,9 +175,10 @@ impl PnpLoss {
         masks: PairMasks,
         counted: Tensor<2, Bool>,
     ) -> Tensor<1> {
+        let anchors = masks.anchors.clone();
         let losses =
             mean_over_positives(distances, masks, self.temperature, |ahead| self.pair(ahead));
-        self.reducer.reduce(losses, counted)
+        self.reducer.reduce_by(losses, counted, &anchors)
     }
 
     fn pair(&self, ahead: Ahead) -> PairLoss {

@@ -135,7 +135,7 @@ impl RankedListLoss {
         let negative = self.part(within, masks.negative, self.neg_temperature);
         let losses = positive * (1.0 - self.imbalance) + negative * self.imbalance;
         let every_row = everywhere(&losses);
-        self.reducer.reduce(losses, every_row)
+        self.reducer.reduce_by(losses, every_row, &masks.anchors)
     }
 
     /// The weighted mean of what is above 0 in each row, `[n, 1]`.

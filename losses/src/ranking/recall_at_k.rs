@@ -113,9 +113,10 @@ over_pairs!(
 impl RecallAtKLoss {
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
         let counted = has_positive(&masks);
+        let anchors = masks.anchors.clone();
         let losses =
             mean_over_positives(distances, masks, self.temperature, |ahead| self.pair(ahead));
-        self.reducer.reduce(losses, counted)
+        self.reducer.reduce_by(losses, counted, &anchors)
     }
 
     /// `1 − 1/|K| Σ_k σ((k − r) / τ₁) · |P| / min(k, |P|)`, whose mean over `P` is the loss.
