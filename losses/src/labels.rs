@@ -1,8 +1,10 @@
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use metric_sampling::Pairs;
 
 use crate::error::ConfigError;
 use crate::host::to_vec;
@@ -17,6 +19,7 @@ pub type Relation = Arc<dyn Fn(i64, i64) -> f64 + Send + Sync>;
 /// | a tensor of integers, `[n]` | 1 if they are equal, else 0 |
 /// | [`sets`](Self::sets): the labels of each row | `|A ∩ B| / |A ∪ B|` (Jaccard); 1 for two empty sets |
 /// | [`related`](Self::related): a key for each row | a function of the two keys |
+/// | [`mined`](Self::mined): pairs that a miner chose | 1 for positives, 0 for negatives, none for others |
 ///
 /// ```text
 /// positive:         g ≥ from
@@ -136,6 +139,42 @@ impl Labels {
     /// [`ConfigError`] unless `from` is finite and at least 0.
     pub fn related(keys: Vec<i64>, from: f64, relation: Relation) -> Result<Self, ConfigError> {
         Self::graded(Items::Keys(Arc::new(keys), relation), from)
+    }
+
+    /// What a miner chose of a set of so many rows: these pairs count and no other, whatever the loss makes of them. Of a
+    /// reference set, whose rows are meant by their numbers, it is enough to say how many rows it has, with no pairs.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use metric_losses::{ContrastiveLossConfig, Labels};
+    /// use metric_sampling::{NegativePairs, Pairs, PositivePairs};
+    ///
+    /// let pairs = Pairs {
+    ///     positive: PositivePairs::new(vec![0], vec![1])?,
+    ///     negative: NegativePairs::new(vec![0, 1], vec![2, 2])?,
+    /// };
+    /// let x = Tensor::<2>::from_floats([[0.0], [0.5], [0.8]], &Device::flex());
+    /// let loss = ContrastiveLossConfig::new().init(&Device::flex());
+    /// // 0.5 to pull, and 1 - 0.8 and 1 - 0.3 to push: 0.5 + 0.45.
+    /// let value = loss.forward(x, Labels::mined(3, &pairs)).into_scalar::<f32>();
+    /// assert!((value - 0.95).abs() < 1e-6);
+    /// # Ok::<(), metric_sampling::MiningError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If an anchor is not below `rows`.
+    pub fn mined(rows: usize, pairs: &Pairs) -> Self {
+        let grade = |pair: (u32, u32), grade: f64| {
+            let (anchor, other) = (i64::from(pair.0), i64::from(pair.1));
+            assert!(pair.0 < rows as u32, "anchor {anchor} of {rows} rows");
+            ((anchor, other), grade)
+        };
+        let positive = pairs.positive.iter().map(|pair| grade(pair, 1.0));
+        let negative = pairs.negative.iter().map(|pair| grade(pair, 0.0));
+        let chosen: HashMap<(i64, i64), f64> = negative.chain(positive).collect();
+        let relation = move |a, b| chosen.get(&(a, b)).copied().unwrap_or(f64::NAN);
+        let keys = (0..rows as i64).collect();
+        Self::related(keys, 1.0, Arc::new(relation)).expect("1 is a grade")
     }
 
     fn graded(items: Items, from: f64) -> Result<Self, ConfigError> {

@@ -316,6 +316,9 @@ fn streamed_losses_are_their_definitions() {
                 (value - want).abs() <= 1e-9 * (1.0 + want.abs()),
                 "{at}: {value}, {want}"
             );
+            if case.name == "coincident" && name.contains("swap") {
+                continue; // of two equal distances either may be the smaller one
+            }
             let size = norm(wanted.iter().copied());
             let off = norm(gradient.iter().zip(&wanted).map(|(a, b)| a - b));
             // Scalars of the plain definitions are rounded to single precision on their way back.
