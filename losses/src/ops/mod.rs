@@ -3,14 +3,19 @@
 mod operation;
 mod pair_lists;
 mod row_loss;
+mod row_pairs;
 mod rows;
+mod side;
 mod soft_max;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use operation::Found;
 pub use row_loss::{RowLoss, row_loss};
-pub(crate) use rows::{Labelled, Rows, Stream, closest, farthest, stream, stream_with};
-pub use rows::{RowPairs, Terms};
+pub use row_pairs::{RowPairs, Terms};
+pub(crate) use row_pairs::{closest, farthest};
+pub(crate) use rows::Rows;
 pub use soft_max::{LogSumExp, exp_in_range};
 pub(crate) use soft_max::{log_one_plus, sigmoid, softplus};
+pub(crate) use stream::{Labelled, Stream, stream, stream_with};

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use metric_core::Scalar;
 use rayon::prelude::*;
 
-use super::rows::RowPairs;
+use super::row_pairs::RowPairs;
 use crate::host::to_vec;
 use crate::labels::{Grades, Labels, Pair, Sides};
 

@@ -2,7 +2,9 @@ use burn::tensor::Tensor;
 use metric_core::Scalar;
 
 use super::operation::Found;
-use super::rows::{RowPairs, Rows, Stream, Terms, stream};
+use super::row_pairs::{RowPairs, Terms};
+use super::rows::Rows;
+use super::stream::{Stream, stream};
 use crate::distance::EmbeddingDistance;
 use crate::labels::Labels;
 use crate::reducer::Reducer;

@@ -1,0 +1,102 @@
+use burn::tensor::{DType, Device, Tensor};
+use metric_core::Scalar;
+
+use super::operation::{self, Found, Inputs, Task};
+use super::pair_lists::PairLists;
+use super::rows::{Rows, Way};
+use crate::distance::EmbeddingDistance;
+use crate::labels::Labels;
+use crate::reducer::Reducer;
+
+/// Rows of a tensor and a label for each.
+pub(crate) type Labelled = (Tensor<2>, Labels);
+
+/// A loss that can be had from all pairs, a row at a time.
+pub(crate) trait Stream {
+    /// `None` where the engine refuses the numbers.
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>>;
+}
+
+/// A streamed loss as the operation's task.
+struct ByRows<'a, L> {
+    loss: &'a L,
+    way: Way,
+    reducer: Reducer,
+    pairs: PairLists,
+}
+
+impl<L: Stream> ByRows<'_, L> {
+    fn run<'a, T: Scalar>(&'a self, inputs: Inputs<'a, T>) -> Option<Found<T>> {
+        let rows = Rows::new(inputs, self.way, &self.pairs)?;
+        let found = self.loss.stream(&rows, self.reducer)?;
+        let gradients = [&found.x, &found.y, &found.given];
+        let finite = gradients
+            .into_iter()
+            .flatten()
+            .all(|x| x.to_f64().is_finite());
+        finite.then_some(found)
+    }
+}
+
+impl<L: Stream> Task for ByRows<'_, L> {
+    fn single<'a>(&'a self, inputs: Inputs<'a, f32>) -> Option<Found<f32>> {
+        self.run(inputs)
+    }
+
+    fn double<'a>(&'a self, inputs: Inputs<'a, f64>) -> Option<Found<f64>> {
+        self.run(inputs)
+    }
+}
+
+/// A loss over the pairs of a batch, or of a batch and a reference set: `None` where it cannot be streamed.
+pub(crate) fn stream(
+    loss: &impl Stream,
+    way: (EmbeddingDistance, Reducer),
+    batch: Labelled,
+    reference: Option<Labelled>,
+) -> Option<Tensor<1>> {
+    stream_with(loss, way, batch, reference, None)
+}
+
+/// The same, with a number given for each row, `[n, 1]`, that is followed too.
+pub(crate) fn stream_with(
+    loss: &impl Stream,
+    (distance, reducer): (EmbeddingDistance, Reducer),
+    (x, labels): Labelled,
+    reference: Option<Labelled>,
+    given: Option<Tensor<2>>,
+) -> Option<Tensor<1>> {
+    #[cfg(test)]
+    if super::tests::wants_definitions() {
+        return None;
+    }
+    let way = Way::of(distance)?;
+    let (y, columns) = reference.unzip();
+    let dtype = x.dtype();
+    let fits = |input: &Tensor<2>| {
+        let some = input.dims().iter().all(|&side| side > 0);
+        some && is_cpu(&input.device()) && input.dtype() == dtype
+    };
+    let mut all = std::iter::once(&x).chain(&y).chain(&given);
+    if !matches!(dtype, DType::F32 | DType::F64) || !all.all(fits) {
+        return None;
+    }
+    let task = ByRows {
+        loss,
+        way,
+        reducer,
+        pairs: PairLists::new(&labels, columns.as_ref()),
+    };
+    operation::run(&task, x, y, given)
+}
+
+#[cfg(feature = "flex")]
+fn is_cpu(device: &Device) -> bool {
+    let device = device.clone().without_autodiff();
+    matches!(device.as_dispatch(), burn::backend::DispatchDevice::Flex(_))
+}
+
+#[cfg(not(feature = "flex"))]
+fn is_cpu(_: &Device) -> bool {
+    false
+}
