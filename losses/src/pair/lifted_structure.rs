@@ -66,7 +66,8 @@ impl LiftedStructureLossConfig {
 /// reference set the negatives of the reference `j` are the rows of the batch.
 ///
 /// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else as
-/// [`EmbeddingDistance::matrix`].
+/// [`EmbeddingDistance::matrix`], as it also is with weights of rows, labels of [keys](crate::Labels::related), and
+/// [`Reducer::PerAnchor`].
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
