@@ -136,10 +136,9 @@ where
                 add_column_sums(isa, weights, wave.len(), sums);
             });
     }
-    let array = |n, values| Array2::from_shape_vec((n, dim), values).expect("made in this shape");
     Ok(Scattered {
-        rows: array(n, rows),
-        columns: array(m, columns),
+        rows: array((n, dim), rows),
+        columns: array((m, dim), columns),
         row_sums,
         column_sums,
         results,
@@ -208,4 +207,8 @@ fn rows_a_task(rows: usize) -> usize {
 /// Numbers from a row to the next: not a power of two, lest they all fall on the same lines of the cache.
 fn stride_of(columns: usize) -> usize {
     columns.next_multiple_of(16) + 16
+}
+
+fn array<T>(shape: (usize, usize), values: Vec<T>) -> Array2<T> {
+    Array2::from_shape_vec(shape, values).expect("made in this shape")
 }
