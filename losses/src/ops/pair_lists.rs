@@ -110,6 +110,11 @@ impl PairLists {
         self.weights.as_ref().map_or(1.0, |weights| weights[row])
     }
 
+    /// Whether alike is an equivalence: what is different from one row is so from all that are like it.
+    pub(crate) fn are_classes(&self) -> bool {
+        matches!(self.kind, Kind::Classes(_))
+    }
+
     /// Whether pairs are alike from both ends, and weigh the same.
     pub(crate) fn is_symmetric(&self) -> bool {
         let alike = match &self.kind {

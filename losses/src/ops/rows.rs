@@ -135,6 +135,11 @@ impl<'a, T: Scalar> Rows<'a, T> {
         self.pairs.counts()
     }
 
+    /// Whether alike is an equivalence.
+    pub(crate) fn are_classes(&self) -> bool {
+        self.pairs.are_classes()
+    }
+
     /// Whether a pair has a part in the loss that is the same from both its ends.
     pub(crate) fn is_symmetric(&self, reducer: Reducer) -> bool {
         self.pairs.is_symmetric() && reducer != Reducer::PerAnchor

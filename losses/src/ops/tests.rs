@@ -78,6 +78,12 @@ fn losses() -> Vec<(String, Forward)> {
                     )
                 };
             }
+            if reducer == Reducer::Mean {
+                let margin = MarginLossConfig::new()
+                    .with_beta(0.7)
+                    .with_distance(distance);
+                add!(margin, "margin, {distance:?}");
+            }
             // At the margin itself a hinge has no derivative.
             by_distance!(
                 ContrastiveLossConfig::new()

@@ -2,12 +2,15 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Bool, Device, Int, Tensor};
+use metric_core::Scalar;
+use metric_core::simd::sum_of;
 
 use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::{everywhere, zero_on_graph, zero_without_rows};
+use crate::numerics::{at_least_f32, everywhere, zero_on_graph, zero_without_rows};
+use crate::ops::{Labelled, RowLoss, RowPairs, Terms, stream_with};
 use crate::pairs::{PairMasks, assert_labels, pairs_against, pairs_within};
 use crate::reducer::Reducer;
 use crate::triplet_indices::TripletIndices;
@@ -83,8 +86,8 @@ impl MarginLossConfig {
 /// [`forward_mined`](Self::forward_mined) is for; there is no boundary for every image; the sum is
 /// divided by the number of its parts above 0.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`]: a pair counts as often as it is in
-/// a triplet, without triplets being listed.
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else as
+/// [`EmbeddingDistance::matrix`]: a pair counts as often as it is in a triplet, without triplets being listed.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -123,9 +126,7 @@ impl MarginLoss {
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
-        let beta = self.boundary(&labels);
-        let (distances, masks) = pairs_within(self.distance, embeddings, labels);
-        self.reduce_all(distances, masks, beta)
+        self.over_pairs((embeddings, labels), None)
     }
 
     /// The loss over all triplets, of a row of the batch and rows of a separate reference set; nothing
@@ -152,15 +153,24 @@ impl MarginLoss {
         if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
             return zero;
         }
+        self.over_pairs((embeddings, labels), Some((reference, reference_labels)))
+    }
+
+    fn over_pairs(&self, (x, labels): Labelled, reference: Option<Labelled>) -> Tensor<1> {
         let beta = self.boundary(&labels);
-        let (distances, masks) = pairs_against(
-            self.distance,
-            embeddings,
-            labels,
-            reference,
-            reference_labels,
-        );
-        self.reduce_all(distances, masks, beta)
+        let x = at_least_f32(x);
+        let reference = reference.map(|(y, labels)| (at_least_f32(y), labels));
+        let way = (self.distance, Reducer::Mean);
+        let (batch, given) = ((x.clone(), labels.clone()), beta.clone().cast(x.dtype()));
+        let streamed = stream_with(self, way, batch, reference.clone(), Some(given));
+        let loss = streamed.unwrap_or_else(|| {
+            let (distances, masks) = match reference {
+                Some((y, of)) => pairs_against(self.distance, x, labels, y, of),
+                None => pairs_within(self.distance, x, labels),
+            };
+            self.reduce_all(distances, masks, beta.clone())
+        });
+        loss.clone() + self.regularization(beta).cast(loss.dtype())
     }
 
     /// The loss over given triplets of rows of `embeddings`.
@@ -261,9 +271,7 @@ impl MarginLoss {
             }
             None => (positive, negative),
         };
-        let sum = (positive * (of_positive / parts.clone())).sum()
-            + (negative * (of_negative / parts)).sum();
-        sum + self.regularization(beta)
+        (positive * (of_positive / parts.clone())).sum() + (negative * (of_negative / parts)).sum()
     }
 
     fn hinge<const D: usize>(&self, gaps: Tensor<D>) -> Tensor<D> {
@@ -273,5 +281,51 @@ impl MarginLoss {
     /// `ν` times the mean boundary of the rows.
     fn regularization(&self, beta: Tensor<2>) -> Tensor<1> {
         beta.mean() * self.nu
+    }
+}
+
+impl RowLoss for MarginLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        let (positives, negatives) = (pairs.positives.len(), pairs.negatives);
+        if positives == 0 || negatives == 0 {
+            return Terms::default();
+        }
+        let beta = *pairs.given;
+        let mut to_positives = pairs.take_positives();
+        let pull = self.part(&mut to_positives, (beta, 1.0), negatives);
+        let push = self.part(pairs.distances, (beta, -1.0), positives);
+        pairs.put_positives(to_positives);
+        *pairs.given = T::from_f64(push.count as f64 - pull.count as f64);
+        let mut terms = pull;
+        terms += push;
+        terms
+    }
+}
+
+impl MarginLoss {
+    /// The terms `[sign (d − β) + α]₊`, each in so many triplets, with their slopes in the place of the distances.
+    fn part<T: Scalar>(
+        &self,
+        distances: &mut [T],
+        (beta, sign): (T, f64),
+        triplets: usize,
+    ) -> Terms {
+        let [sign, margin, slope] = [sign, self.margin, sign * triplets as f64].map(T::from_f64);
+        let gap = move |d: T| sign * (d - beta) + margin;
+        let count = sum_of(
+            distances,
+            move |&mut d| {
+                if gap(d) > T::ZERO { T::ONE } else { T::ZERO }
+            },
+        );
+        let sum = sum_of(distances, move |d| {
+            let gap = gap(*d);
+            *d = if gap > T::ZERO { slope } else { T::ZERO };
+            if gap > T::ZERO { gap } else { T::ZERO }
+        });
+        Terms {
+            sum: sum * triplets as f64,
+            count: count as usize * triplets,
+        }
     }
 }

@@ -95,7 +95,7 @@ impl TripletMarginLossConfig {
 /// Cost: [`forward`](Self::forward) `O(n² · dim)` time and `O(n · dim)` memory where it is
 /// [streamed](EmbeddingDistance#streaming), and no triplet is listed: those above 0 are counted by sorting the positives of
 /// a row, in `O(n log p)` for each row of `p`; softplus is evaluated for each in `O(p · n)`, and `swap` takes
-/// `O(p · n · dim)`. With `swap` and a reference set, weights or means per anchor, and where it is not streamed,
+/// `O(p · n · dim)`. With `swap` and a reference set, weights, grades or means per anchor, and where it is not streamed,
 /// `O(n² · dim + p · n)` time and `O(p · n)` memory for `p` positive pairs in the batch, whose number is read back from the
 /// device. [`forward_mined`](Self::forward_mined) takes `O(t · dim)` for `t` triplets.
 ///

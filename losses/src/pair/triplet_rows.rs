@@ -16,7 +16,8 @@ impl Stream for TripletMarginLoss {
     /// With `swap` only where a triplet counts as much with its positive as the anchor, so that each row can take the
     /// derivatives by its own distances.
     fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
-        if self.swap && (rows.is_against() || !rows.is_symmetric(reducer)) {
+        let exchanges = !rows.is_against() && rows.are_classes() && rows.is_symmetric(reducer);
+        if self.swap && !exchanges {
             return None;
         }
         rows.loss(reducer, |pairs| {
