@@ -6,7 +6,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Backend, Dispatch, backend_extension};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use ndarray::ArrayView2;
 
 /// What a task is given: rows, the reference set's if there is one, and a number for each row if there are some.
@@ -67,6 +67,10 @@ type Four<B> = (
 /// The operation behind [`run`].
 #[backend_extension(Flex: cfg(feature = "flex"), Autodiff)]
 pub(crate) trait TaskOps: Backend {
+    #[cfg_attr(
+        not(feature = "flex"),
+        allow(unused_variables, reason = "there is no backend with the operation")
+    )]
     /// The loss, NaN where there is none, and its gradients by the three inputs; no `y` and no `given` are empty.
     fn task(
         x: FloatTensor<Self>,
@@ -136,11 +140,11 @@ impl<B: Backend + TaskOps, C: CheckpointStrategy> TaskOps for Autodiff<B, C> {
 mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::backend::{Flex, TensorMetadata};
-    use burn::tensor::{DType, Element};
+    use burn::tensor::{DType, Element, TensorData};
     use metric_core::simd::map_in_place;
     use ndarray::ArrayView2;
 
-    use super::{Found, Four, Inputs, Task, TaskOps, TensorData};
+    use super::{Found, Four, Inputs, Task, TaskOps};
 
     impl TaskOps for Flex {
         fn task(

@@ -4,6 +4,7 @@ use metric_core::{
     each_row, one_to_many, scatter,
 };
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::operation::{Found, Inputs};
 use super::pair_lists::PairLists;
@@ -11,6 +12,9 @@ use super::row_pairs::{RowPairs, Terms};
 use super::side::{Side, mean_row};
 use crate::distance::EmbeddingDistance;
 use crate::reducer::Reducer;
+
+/// Numbers of a gradient that one thread takes.
+pub(super) const SOME: usize = 1 << 16;
 
 /// All pairs of a batch, or of a batch and a reference set, of which a row at a time is shown.
 pub(crate) struct Rows<'a, T: Scalar> {
@@ -271,7 +275,8 @@ impl<'a, T: Scalar> Rows<'a, T> {
         }
         let values = |gradient: Array2<T>| {
             let mut values = gradient.into_raw_vec_and_offset().0;
-            map_in_place(&mut values, move |slope| slope * share);
+            let parts = values.par_chunks_mut(SOME);
+            parts.for_each(|part| map_in_place(part, move |slope| slope * share));
             values
         };
         let slopes = sums.results.iter().map(|&(_, slope)| slope * share);

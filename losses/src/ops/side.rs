@@ -1,5 +1,7 @@
-use metric_core::Scalar;
+use metric_core::simd::zip_in_place;
+use metric_core::{InnerProduct, Scalar, Similarity};
 use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2};
+use rayon::prelude::*;
 
 /// Rows, and for cosines the inverse of each norm, 1 for a zero row.
 pub(super) struct Side<'a, T> {
@@ -18,15 +20,16 @@ impl<'a, T: Scalar> Side<'a, T> {
     /// With norms; `None` where squares of them would leave the range.
     pub(super) fn with_norms(rows: ArrayView2<'a, T>) -> Option<Self> {
         const RANGE: std::ops::Range<f64> = 1e-15..1e15;
-        let norms = rows.rows().into_iter().map(|row| {
-            let square: f64 = row.iter().map(|x| x.to_f64().powi(2)).sum();
-            match square.sqrt() {
-                0.0 => Some(T::ONE),
-                norm => RANGE.contains(&norm).then(|| T::from_f64(1.0 / norm)),
+        let inverse = |row: &[T]| {
+            let norm = InnerProduct.similarity(row, row).to_f64().sqrt();
+            if RANGE.contains(&norm) {
+                return Some(T::from_f64(1.0 / norm));
             }
-        });
+            row.iter().all(|&x| x == T::ZERO).then_some(T::ONE)
+        };
+        let lines = rows.to_slice()?.par_chunks(rows.ncols());
         Some(Self {
-            inverse: norms.collect::<Option<_>>()?,
+            inverse: lines.map(inverse).collect::<Option<_>>()?,
             rows: rows.into(),
         })
     }
@@ -45,15 +48,17 @@ impl<'a, T: Scalar> Side<'a, T> {
 
     /// What products along a row have to do with its norm is taken from them.
     pub(super) fn project(&self, products: &mut Array2<T>) {
-        let rows = self.rows.rows().into_iter().zip(&self.inverse);
-        for (mut product, (row, &inverse)) in products.rows_mut().into_iter().zip(rows) {
-            let terms = product
-                .iter()
-                .zip(row)
-                .map(|(p, x)| p.to_f64() * x.to_f64());
-            let along = T::from_f64(terms.sum::<f64>()) * inverse * inverse;
-            product.zip_mut_with(&row, |p, &x| *p = *p - along * x);
-        }
+        let dim = products.ncols();
+        let (Some(products), Some(rows)) = (products.as_slice_mut(), self.rows.as_slice()) else {
+            unreachable!("both are in one piece");
+        };
+        let lines = products.par_chunks_mut(dim).zip(rows.par_chunks(dim));
+        lines
+            .zip(&self.inverse)
+            .for_each(|((product, row), &inverse)| {
+                let along = InnerProduct.similarity(product, row) * inverse * inverse;
+                zip_in_place(product, row, move |p, x| p - along * x);
+            });
     }
 }
 

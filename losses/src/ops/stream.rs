@@ -1,9 +1,10 @@
 use burn::tensor::{DType, Device, Tensor};
 use metric_core::Scalar;
+use rayon::prelude::*;
 
 use super::operation::{self, Found, Inputs, Task};
 use super::pair_lists::PairLists;
-use super::rows::{Rows, Way};
+use super::rows::{Rows, SOME, Way};
 use crate::distance::EmbeddingDistance;
 use crate::labels::Labels;
 use crate::reducer::Reducer;
@@ -29,11 +30,10 @@ impl<L: Stream> ByRows<'_, L> {
     fn run<'a, T: Scalar>(&'a self, inputs: Inputs<'a, T>) -> Option<Found<T>> {
         let rows = Rows::new(inputs, self.way, &self.pairs)?;
         let found = self.loss.stream(&rows, self.reducer)?;
-        let gradients = [&found.x, &found.y, &found.given];
-        let finite = gradients
+        let is_finite = |part: &[T]| part.iter().all(|x| x.to_f64().is_finite());
+        let finite = [&found.x, &found.y, &found.given]
             .into_iter()
-            .flatten()
-            .all(|x| x.to_f64().is_finite());
+            .all(|gradient| gradient.par_chunks(SOME).all(is_finite));
         finite.then_some(found)
     }
 }
