@@ -148,6 +148,7 @@ impl PairLists {
             grades,
             absent,
         } = partners;
+        let itself = self.within.then(|| distances[row]);
         for &column in &absent {
             distances[column] = T::from_f64(f64::INFINITY);
         }
@@ -157,6 +158,7 @@ impl PairLists {
             distances,
             positives,
             grades,
+            itself,
             given,
         };
         (pairs, absent)

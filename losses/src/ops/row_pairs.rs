@@ -15,6 +15,8 @@ pub struct RowPairs<'a, T> {
     pub grades: Option<Vec<f64>>,
     /// How many negatives there are.
     pub negatives: usize,
+    /// Its distance to itself, within a batch.
+    pub(crate) itself: Option<T>,
     /// The number given with the row, in whose place its derivative is put.
     pub(crate) given: &'a mut T,
 }

@@ -131,6 +131,7 @@ fn losses() -> Vec<(String, Forward)> {
                     );
                 }
             }
+            by_distance!(SmoothApLossConfig::new().with_temperature(0.3));
             by_distance!(SupConLossConfig::new().with_temperature(0.5));
             by_distance!(
                 SupConLossConfig::new()

@@ -1,12 +1,16 @@
+use std::ops::{Add, Div, Mul, Neg};
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
+use metric_core::Scalar;
 
-use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives};
+use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives, row_over_positives};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::zero_without_rows;
+use crate::numerics::{at_least_f32, zero_without_rows};
+use crate::ops::{Found, Rows, Stream, Terms, stream};
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
 
@@ -62,9 +66,10 @@ impl SmoothApLossConfig {
 /// The query is among its positives, as in the authors' code. Classes may be of any sizes in any
 /// order; a query without another positive has no loss.
 ///
-/// Cost: `O(p · n)` time for `p` positive pairs (their number is read back from the device) beside
-/// the distances, `O(n²)` memory: the gradient is formed pair by pair and no cube of comparisons is
-/// kept.
+/// Cost: `O(p · n)` time for `p` positive pairs beside the distances. Memory `O(n · dim)` where it is
+/// [streamed](EmbeddingDistance#streaming): by inner products, and by graded labels, only against a reference set. Else
+/// `O(n²)`: the gradient is formed pair by pair and no cube of comparisons is kept; the number of pairs is read back from the
+/// device.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -104,7 +109,12 @@ impl SmoothApLoss {
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
-        let distances = self.distance.matrix(embeddings.clone(), embeddings);
+        let x = at_least_f32(embeddings);
+        let (way, batch) = ((self.distance, self.reducer), (x.clone(), labels.clone()));
+        if let Some(loss) = stream(self, way, batch, None) {
+            return loss;
+        }
+        let distances = self.distance.matrix(x.clone(), x);
         let counted = has_positive(&PairMasks::within(&labels, &distances));
         let masks = PairMasks::between(&labels, &labels, &distances);
         self.reduce(distances, masks, counted)
@@ -133,7 +143,13 @@ impl SmoothApLoss {
         if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
             return zero;
         }
-        let distances = self.distance.matrix(embeddings, reference);
+        let (x, y) = (at_least_f32(embeddings), at_least_f32(reference));
+        let (way, batch) = ((self.distance, self.reducer), (x.clone(), labels.clone()));
+        let reference = Some((y.clone(), reference_labels.clone()));
+        if let Some(loss) = stream(self, way, batch, reference) {
+            return loss;
+        }
+        let distances = self.distance.matrix(x, y);
         let masks = PairMasks::between(&labels, &reference_labels, &distances);
         let counted = has_positive(&masks);
         self.reduce(distances, masks, counted)
@@ -151,14 +167,35 @@ impl SmoothApLoss {
     }
 }
 
+impl Stream for SmoothApLoss {
+    /// Not where a row may not count as its own positive, nor where its distance to itself has a derivative.
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        let within = !rows.is_against();
+        if within && (!rows.are_classes() || self.distance == EmbeddingDistance::InnerProduct) {
+            return None;
+        }
+        rows.loss(reducer, |pairs| {
+            if pairs.positives.is_empty() {
+                return Terms::default();
+            }
+            self.reducer
+                .terms_of(row_over_positives(pairs, self.temperature, pair))
+        })
+    }
+}
+
 /// `1 − a / (a + n)` with `a` the place among positives, which is `n / (a + n)`.
-fn pair(ahead: Ahead) -> PairLoss {
+fn pair<X>(ahead: Ahead<X>) -> PairLoss<X>
+where
+    X: Clone + Neg<Output = X> + Add<f64, Output = X>,
+    X: Add<Output = X> + Mul<Output = X> + Div<Output = X>,
+{
     let place = ahead.positives + 1.0;
     let rank = place.clone() + ahead.negatives.clone();
     let value = ahead.negatives / rank.clone();
     PairLoss {
         by_positives: -value.clone() / rank.clone(),
-        by_negatives: place / rank.square(),
+        by_negatives: place / (rank.clone() * rank),
         value,
     }
 }

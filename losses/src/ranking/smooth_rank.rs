@@ -2,24 +2,27 @@
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, IndexingUpdateOp, Tensor};
+use metric_core::Scalar;
+use metric_core::simd::{exp_in_place, map_in_place, sum_of, zip_in_place};
 
+use crate::ops::{RowPairs, sigmoid as sigmoid_of};
 use crate::pairs::PairMasks;
 
-/// What stands before each positive `p` of a query `q`, a pair `(q, p)` a row: `[pairs, 1]` each.
-pub(crate) struct Ahead {
+/// What stands before each positive `p` of a query `q`: of a pair `(q, p)` numbers, of many tensors `[pairs, 1]`.
+pub(crate) struct Ahead<X = Tensor<2>> {
     /// `Σ σ((d_qp − d_qj) / T)` over the other positives `j`.
-    pub(crate) positives: Tensor<2>,
+    pub(crate) positives: X,
     /// The same over the negatives.
-    pub(crate) negatives: Tensor<2>,
+    pub(crate) negatives: X,
     /// Number of positives of the query.
-    pub(crate) set_size: Tensor<2>,
+    pub(crate) set_size: X,
 }
 
-/// The loss of each pair, and its derivatives by what stands before it: `[pairs, 1]` each.
-pub(crate) struct PairLoss {
-    pub(crate) value: Tensor<2>,
-    pub(crate) by_positives: Tensor<2>,
-    pub(crate) by_negatives: Tensor<2>,
+/// The loss of each pair, and its derivatives by what stands before it.
+pub(crate) struct PairLoss<X = Tensor<2>> {
+    pub(crate) value: X,
+    pub(crate) by_positives: X,
+    pub(crate) by_negatives: X,
 }
 
 /// The mean of `loss` over the positives of every query, `[n, 1]`; 0 where there are none.
@@ -84,4 +87,62 @@ pub(crate) fn mean_over_positives(
 /// Whether a query has a positive: `[n, 1]`.
 pub(crate) fn has_positive(masks: &PairMasks) -> Tensor<2, Bool> {
     masks.positive.clone().any_dim(1)
+}
+
+/// The mean of `loss` over the positives of one row, and the row itself if it is one of the set, with its derivatives in
+/// the place of the distances. The distance of a row to itself is a constant.
+pub(crate) fn row_over_positives<T: Scalar>(
+    mut pairs: RowPairs<'_, T>,
+    temperature: f64,
+    loss: impl Fn(Ahead<f64>) -> PairLoss<f64>,
+) -> f64 {
+    let mut set = pairs.take_positives();
+    set.extend(pairs.itself);
+    let size = set.len() as f64;
+    let scale = T::from_f64(1.0 / temperature);
+    let mut slopes = vec![T::ZERO; pairs.distances.len()];
+    let mut of_set = vec![0.0; set.len()];
+    let mut sum = 0.0;
+    for (p, &to_positive) in set.iter().enumerate() {
+        // σ of negatives; no exponential leaves the range, and pairs that are none come to nothing.
+        let most = T::from_f64(80.0);
+        let mut before = pairs.distances.to_vec();
+        map_in_place(&mut before, move |d| {
+            let exponent = (d - to_positive) * scale;
+            if exponent < most { exponent } else { most }
+        });
+        exp_in_place(&mut before, T::ONE, T::ZERO);
+        map_in_place(&mut before, |power| T::ONE / (T::ONE + power));
+        let others: Vec<f64> = set
+            .iter()
+            .map(|&d| sigmoid_of(((to_positive - d) * scale).to_f64()))
+            .collect();
+        let but_itself = |q: &usize| *q != p;
+        let PairLoss {
+            value,
+            by_positives,
+            by_negatives,
+        } = loss(Ahead {
+            positives: (0..set.len()).filter(but_itself).map(|q| others[q]).sum(),
+            negatives: sum_of(&mut before, |share| *share),
+            set_size: size,
+        });
+        sum += value;
+
+        let steepness = |share: f64| share * (1.0 - share) / (temperature * size);
+        let by_negatives = by_negatives / (temperature * size);
+        let weight = T::from_f64(by_negatives);
+        zip_in_place(&mut slopes, &before, move |slope, share| {
+            slope - share * (T::ONE - share) * weight
+        });
+        of_set[p] += by_negatives * sum_of(&mut before, |share| *share * (T::ONE - *share));
+        for q in (0..set.len()).filter(but_itself) {
+            let slope = by_positives * steepness(others[q]);
+            of_set[p] += slope;
+            of_set[q] -= slope;
+        }
+    }
+    pairs.distances.copy_from_slice(&slopes);
+    pairs.put_positives(of_set.into_iter().map(T::from_f64));
+    sum / size
 }
