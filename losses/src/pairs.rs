@@ -170,6 +170,7 @@ pub(crate) fn plain<L>(
     reference: Option<Labelled>,
     reduce: impl FnOnce(Tensor<2>, PairMasks) -> Tensor<1>,
 ) -> Tensor<1> {
+    assert_labelled(&x, &labels, &reference);
     if let Some(zero) = without_rows(&x, &reference) {
         return zero;
     }
@@ -188,10 +189,7 @@ pub(crate) fn streamed<L: Stream>(
     reference: Option<Labelled>,
     reduce: impl FnOnce(Tensor<2>, PairMasks) -> Tensor<1>,
 ) -> Tensor<1> {
-    assert_labels(&x, &labels);
-    if let Some((y, labels)) = &reference {
-        assert_labels(y, labels);
-    }
+    assert_labelled(&x, &labels, &reference);
     if let Some(zero) = without_rows(&x, &reference) {
         return zero;
     }
@@ -199,6 +197,15 @@ pub(crate) fn streamed<L: Stream>(
     let reference = reference.map(|(y, labels)| (at_least_f32(y), labels));
     stream(loss, way, (x.clone(), labels.clone()), reference.clone())
         .unwrap_or_else(|| plain(loss, distance, (x, labels), reference, reduce))
+}
+
+/// # Panics
+/// Unless there is one label a row on both sides.
+fn assert_labelled(x: &Tensor<2>, labels: &Labels, reference: &Option<Labelled>) {
+    assert_labels(x, labels);
+    if let Some((y, labels)) = reference {
+        assert_labels(y, labels);
+    }
 }
 
 /// The loss where there is no row to compare, or none to compare with.

@@ -1,13 +1,13 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 
-use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives};
+use super::smooth_rank::{Ahead, PairLoss, as_queries, mean_over_positives};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::zero_without_rows;
-use crate::pairs::{PairMasks, assert_labels};
+use crate::ops::Labelled;
+use crate::pairs::plain;
 use crate::reducer::Reducer;
 
 /// What [`PnpLoss`] makes of the number `r` of negatives before a positive.
@@ -129,15 +129,7 @@ impl PnpLoss {
     /// # Panics
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
-        let labels = labels.into();
-        assert_labels(&embeddings, &labels);
-        if let Some(zero) = zero_without_rows(&[&embeddings]) {
-            return zero;
-        }
-        let distances = self.distance.matrix(embeddings.clone(), embeddings);
-        let counted = has_positive(&PairMasks::within(&labels, &distances));
-        let masks = PairMasks::between(&labels, &labels, &distances);
-        self.reduce(distances, masks, counted)
+        self.of_queries((embeddings, labels.into()), None)
     }
 
     /// The loss of every row as a query to a separate reference set, of which nothing is left out
@@ -157,28 +149,19 @@ impl PnpLoss {
         reference: Tensor<2>,
         reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
-        let (labels, reference_labels) = (labels.into(), reference_labels.into());
-        assert_labels(&embeddings, &labels);
-        assert_labels(&reference, &reference_labels);
-        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
-            return zero;
-        }
-        let distances = self.distance.matrix(embeddings, reference);
-        let masks = PairMasks::between(&labels, &reference_labels, &distances);
-        let counted = has_positive(&masks);
-        self.reduce(distances, masks, counted)
+        let reference = Some((reference, reference_labels.into()));
+        self.of_queries((embeddings, labels.into()), reference)
     }
 
-    fn reduce(
-        &self,
-        distances: Tensor<2>,
-        masks: PairMasks,
-        counted: Tensor<2, Bool>,
-    ) -> Tensor<1> {
-        let anchors = masks.anchors.clone();
-        let losses =
-            mean_over_positives(distances, masks, self.temperature, |ahead| self.pair(ahead));
-        self.reducer.reduce_by(losses, counted, &anchors)
+    fn of_queries(&self, batch: Labelled, reference: Option<Labelled>) -> Tensor<1> {
+        let of_batch = reference.is_none().then(|| batch.1.clone());
+        plain(self, self.distance, batch, reference, |distances, masks| {
+            let (masks, counted) = as_queries(of_batch.as_ref(), &distances, masks);
+            let anchors = masks.anchors.clone();
+            let pair = |ahead| self.pair(ahead);
+            let losses = mean_over_positives(distances, masks, self.temperature, pair);
+            self.reducer.reduce_by(losses, counted, &anchors)
+        })
     }
 
     fn pair(&self, ahead: Ahead) -> PairLoss {

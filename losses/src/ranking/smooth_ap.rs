@@ -2,16 +2,15 @@ use std::ops::{Add, Div, Mul, Neg};
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 use metric_core::Scalar;
 
-use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives, row_over_positives};
+use super::smooth_rank::{Ahead, PairLoss, as_queries, mean_over_positives, row_over_positives};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::{at_least_f32, zero_without_rows};
-use crate::ops::{Found, Rows, Stream, Terms, stream};
-use crate::pairs::{PairMasks, assert_labels};
+use crate::ops::{Found, Labelled, Rows, Stream, Terms};
+use crate::pairs::streamed;
 use crate::reducer::Reducer;
 
 /// Configuration of [`SmoothApLoss`].
@@ -104,20 +103,7 @@ impl SmoothApLoss {
     /// # Panics
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
-        let labels = labels.into();
-        assert_labels(&embeddings, &labels);
-        if let Some(zero) = zero_without_rows(&[&embeddings]) {
-            return zero;
-        }
-        let x = at_least_f32(embeddings);
-        let (way, batch) = ((self.distance, self.reducer), (x.clone(), labels.clone()));
-        if let Some(loss) = stream(self, way, batch, None) {
-            return loss;
-        }
-        let distances = self.distance.matrix(x.clone(), x);
-        let counted = has_positive(&PairMasks::within(&labels, &distances));
-        let masks = PairMasks::between(&labels, &labels, &distances);
-        self.reduce(distances, masks, counted)
+        self.of_queries((embeddings, labels.into()), None)
     }
 
     /// The loss of every row as a query to a separate reference set, of which nothing is left out
@@ -137,33 +123,19 @@ impl SmoothApLoss {
         reference: Tensor<2>,
         reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
-        let (labels, reference_labels) = (labels.into(), reference_labels.into());
-        assert_labels(&embeddings, &labels);
-        assert_labels(&reference, &reference_labels);
-        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
-            return zero;
-        }
-        let (x, y) = (at_least_f32(embeddings), at_least_f32(reference));
-        let (way, batch) = ((self.distance, self.reducer), (x.clone(), labels.clone()));
-        let reference = Some((y.clone(), reference_labels.clone()));
-        if let Some(loss) = stream(self, way, batch, reference) {
-            return loss;
-        }
-        let distances = self.distance.matrix(x, y);
-        let masks = PairMasks::between(&labels, &reference_labels, &distances);
-        let counted = has_positive(&masks);
-        self.reduce(distances, masks, counted)
+        let reference = Some((reference, reference_labels.into()));
+        self.of_queries((embeddings, labels.into()), reference)
     }
 
-    fn reduce(
-        &self,
-        distances: Tensor<2>,
-        masks: PairMasks,
-        counted: Tensor<2, Bool>,
-    ) -> Tensor<1> {
-        let anchors = masks.anchors.clone();
-        let losses = mean_over_positives(distances, masks, self.temperature, pair);
-        self.reducer.reduce_by(losses, counted, &anchors)
+    fn of_queries(&self, batch: Labelled, reference: Option<Labelled>) -> Tensor<1> {
+        let of_batch = reference.is_none().then(|| batch.1.clone());
+        let way = (self.distance, self.reducer);
+        streamed(self, way, batch, reference, |distances, masks| {
+            let (masks, counted) = as_queries(of_batch.as_ref(), &distances, masks);
+            let anchors = masks.anchors.clone();
+            let losses = mean_over_positives(distances, masks, self.temperature, pair);
+            self.reducer.reduce_by(losses, counted, &anchors)
+        })
     }
 }
 

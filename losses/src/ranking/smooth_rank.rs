@@ -5,6 +5,7 @@ use burn::tensor::{Bool, IndexingUpdateOp, Tensor};
 use metric_core::Scalar;
 use metric_core::simd::{exp_in_place, map_in_place, sum_of, zip_in_place};
 
+use crate::labels::Labels;
 use crate::ops::{RowPairs, sigmoid as sigmoid_of};
 use crate::pairs::PairMasks;
 
@@ -82,6 +83,19 @@ pub(crate) fn mean_over_positives(
     }
     // The difference is exactly 0; its gradient by `distances` is `gradient`.
     ((distances - fixed) * gradient).sum_dim(1) + values
+}
+
+/// The masks of rows as queries, each of a batch among its own positives, and whether it has another: `[n, 1]`.
+pub(crate) fn as_queries(
+    of_batch: Option<&Labels>,
+    distances: &Tensor<2>,
+    masks: PairMasks,
+) -> (PairMasks, Tensor<2, Bool>) {
+    let counted = has_positive(&masks);
+    match of_batch {
+        Some(labels) => (PairMasks::between(labels, labels, distances), counted),
+        None => (masks, counted),
+    }
 }
 
 /// Whether a query has a positive: `[n, 1]`.
