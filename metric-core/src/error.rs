@@ -206,6 +206,12 @@ pub enum Error {
         /// The shape of the matrix given.
         got: (usize, usize),
     },
+    /// Labels that are no sets, one for each row.
+    #[error("label sets must ascend and follow each other to the end, but that of row {row} does not")]
+    LabelSet {
+        /// The first row whose set is none; the number of rows if labels are left over.
+        row: usize,
+    },
 }
 
 impl Error {

@@ -66,7 +66,7 @@ pub use distance::{
 pub use element::Element;
 pub use error::Error;
 pub use pairwise::{between, one_to_many, paired, pairwise, pairwise_into, pairwise_similarity};
-pub use relevance::Relevance;
+pub use relevance::{Grade, LabelSets, Relevance};
 pub use scalar::Scalar;
 pub use tile::{RowProgram, Scattered, each_row, scatter, walk, walk_self};
 

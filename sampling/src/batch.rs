@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use metric_core::{Error, Relevance};
 use ndarray::ArrayView2;
 
-use crate::MiningError;
+use crate::candidates::Candidates;
+use crate::{MiningError, Pairs};
 
 /// Embeddings of a batch, what they are compared with, and who is relevant to whom.
 ///
 /// Without a reference set the rows are their own, and a row is never paired with itself. With one, every item of it
-/// can be paired with every row, equal or not.
+/// can be paired with every row, equal or not; a bank or a queue is such a set.
+///
+/// A relevant item is a positive of a row, any other a negative, unless the batch is restricted to [candidates](Self::among).
 ///
 /// Distances are taken over the rows as given: normalise them first where a loss will.
 #[derive(Debug, Clone)]
@@ -18,6 +21,7 @@ pub struct Batch<'a> {
     rows: Matrix<'a>,
     reference: Option<Matrix<'a>>,
     relevance: Relevance<'a>,
+    candidates: Option<Candidates>,
 }
 
 impl<'a> Batch<'a> {
@@ -35,6 +39,7 @@ impl<'a> Batch<'a> {
             rows,
             reference: None,
             relevance,
+            candidates: None,
         })
     }
 
@@ -63,6 +68,45 @@ impl<'a> Batch<'a> {
             rows,
             reference: Some(reference),
             relevance,
+            candidates: None,
+        })
+    }
+
+    /// The same batch, of which miners see these pairs only: what is in `positive` is a positive of its anchor, what is in
+    /// `negative` a negative, any other pair is neither, whatever the labels say. So miners are put in a row, each among what
+    /// the one before it left over, as in a cascade ([`Hdc`](crate::Hdc)).
+    ///
+    /// Candidates of the batch itself are replaced. Pairs of a row with itself are passed over, and repetitions count once.
+    /// Cost: `O(t log t)` for `t` pairs; the rows are not copied.
+    ///
+    /// # Errors
+    ///
+    /// [`MiningError::UnknownItem`] for an index out of range, [`MiningError::TwoKinds`] for a pair on both sides.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use metric_core::Relevance;
+    /// use metric_sampling::{Batch, BatchHard, PairMargin, PairMiner, TripletMiner};
+    /// use ndarray::array;
+    /// # use rand::SeedableRng;
+    /// # let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    /// let rows = array![[0.0f32], [0.1], [0.6], [0.7], [5.0]];
+    /// let batch = Batch::new(rows.view(), Relevance::labels(&[0, 0, 0, 1, 1]))?;
+    /// // Positives farther than 0.2 and negatives nearer than 0.65.
+    /// let near = PairMargin::new(0.2, 0.65)?.mine(&batch, &mut rng)?;
+    /// let triplets = BatchHard::new().mine(&batch.among(&near)?, &mut rng)?;
+    /// // The nearest positive of row 1 and the negative of row 0 were left out.
+    /// assert!(triplets.iter().eq([(1, 2, 3), (2, 0, 3), (3, 4, 2)]));
+    /// # Ok::<(), metric_sampling::MiningError>(())
+    /// ```
+    pub fn among<'b>(&'b self, candidates: &Pairs) -> Result<Batch<'b>, MiningError> {
+        let candidates = Candidates::new(candidates, self)?;
+        Ok(Batch {
+            rows: self.rows.borrowed(),
+            reference: self.reference.as_ref().map(Matrix::borrowed),
+            relevance: self.relevance,
+            candidates: Some(candidates),
         })
     }
 
@@ -111,17 +155,25 @@ impl<'a> Batch<'a> {
         self.relevance
     }
 
-    /// May this row be paired with this item? False only for a row and itself.
-    #[inline]
+    /// May this row be paired with this item? Not a row with itself; of a batch with candidates only these.
     pub fn is_pair(&self, row: usize, reference_index: usize) -> bool {
-        self.reference.is_some() || row != reference_index
+        let is_other = self.reference.is_some() || row != reference_index;
+        let is_candidate = |candidates: &Candidates| candidates.contain(row, reference_index);
+        is_other && self.candidates.as_ref().is_none_or(is_candidate)
     }
 
-    /// The items a row can be paired with, each with its relevance, in order.
-    pub(crate) fn partners(&self, row: usize) -> impl Iterator<Item = (usize, bool)> + '_ {
-        (0..self.references())
-            .filter(move |&other| self.is_pair(row, other))
-            .map(move |other| (other, self.relevance.is_relevant(row, other)))
+    /// All rows, `[n, dim]`.
+    pub fn rows(&self) -> ArrayView2<'_, f32> {
+        self.rows.view()
+    }
+
+    /// All items that a row can be paired with, `[m, dim]`: the reference set, or the rows if there is none.
+    pub fn reference(&self) -> ArrayView2<'_, f32> {
+        self.others().view()
+    }
+
+    pub(crate) fn candidates(&self) -> Option<&Candidates> {
+        self.candidates.as_ref()
     }
 
     fn others(&self) -> &Matrix<'a> {
@@ -162,6 +214,17 @@ impl<'a> Matrix<'a> {
 
     fn len(&self) -> usize {
         self.data.len() / self.dim
+    }
+
+    fn borrowed(&self) -> Matrix<'_> {
+        Matrix {
+            data: Cow::Borrowed(&self.data),
+            dim: self.dim,
+        }
+    }
+
+    fn view(&self) -> ArrayView2<'_, f32> {
+        ArrayView2::from_shape((self.len(), self.dim), &self.data).expect("checked when it was made")
     }
 
     #[inline]

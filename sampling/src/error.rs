@@ -31,6 +31,49 @@ pub enum MiningError {
         /// Length of the list that differs.
         second: usize,
     },
+    /// A candidate pair names a row or an item that the batch does not have.
+    #[error("{side} of candidates must be below {count}, got {index}")]
+    UnknownItem {
+        /// Whether it is an anchor or one of the others.
+        side: &'static str,
+        /// The index given.
+        index: u32,
+        /// Number of rows, or of items they can be paired with.
+        count: usize,
+    },
+    /// A candidate pair is among the positives and among the negatives.
+    #[error("a candidate must be positive or negative, but ({anchor}, {other}) is both")]
+    TwoKinds {
+        /// Its anchor.
+        anchor: u32,
+        /// The item.
+        other: u32,
+    },
+    /// The miner is about classes.
+    #[error("{miner} needs integer labels, got label sets or a function")]
+    NeedsLabels {
+        /// Name of the miner.
+        miner: &'static str,
+    },
+    /// The miner pairs a row with itself.
+    #[error("{miner} needs rows that are their own reference, got a separate set")]
+    NeedsOwnReference {
+        /// Name of the miner.
+        miner: &'static str,
+    },
+    /// A semi-hard choice without one chosen pair of the other kind to compare with.
+    #[error("semi-hard choices need one hard or easy choice on the other side, got semi-hard or all")]
+    SemiHardNeedsOne,
+    /// A range of distances that allows none.
+    #[error("{name} must hold a number, got {low} to {high}")]
+    EmptyRange {
+        /// Name of the range.
+        name: &'static str,
+        /// Its lower end.
+        low: f64,
+        /// Its upper end.
+        high: f64,
+    },
 }
 
 /// Why a batch sampler was refused.

@@ -18,6 +18,7 @@
 //! ```
 
 mod batch;
+mod candidates;
 mod error;
 mod mining;
 mod ring_buffer;
@@ -27,7 +28,10 @@ mod tuples;
 pub use batch::Batch;
 pub use error::{BufferError, MiningError, SamplerError};
 pub use mining::{
-    BatchHard, RandomTriplets, SemiHard, TripletKind, TripletMarginMiner, TripletMiner,
+    AllPairs, AllTriplets, Anchor, AngularMiner, AsPairs, AsTriplets, BatchEasyHard, BatchHard,
+    Capped, Choice, DistanceWeighted, HardClusters, HardestNegatives, Hdc, MultiSimilarityMiner,
+    PairMargin, PairMiner, Partner, RandomTriplets, RhoSwitch, SemiHard, SoftHard, TripletKind,
+    TripletMarginMiner, TripletMiner, UniformHistogram,
 };
 pub use ring_buffer::RingBuffer;
 pub use sampler::{

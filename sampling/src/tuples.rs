@@ -55,6 +55,23 @@ impl Triplets {
         &self.negative
     }
 
+    /// The pairs `(a, p)` and `(a, n)` of all triplets, each once, in order.
+    ///
+    /// Cost: `O(t log t)` for `t` triplets.
+    pub fn to_pairs(&self) -> Pairs {
+        let distinct = |others: &[u32]| {
+            let pairs = self.anchor.iter().copied().zip(others.iter().copied());
+            let mut pairs: Vec<(u32, u32)> = pairs.collect();
+            pairs.sort_unstable();
+            pairs.dedup();
+            pairs
+        };
+        Pairs {
+            positive: distinct(&self.positive).into_iter().collect(),
+            negative: distinct(&self.negative).into_iter().collect(),
+        }
+    }
+
     /// `(anchor, positive, negative)` in order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
         let others = self.positive.iter().zip(&self.negative);
@@ -68,12 +85,18 @@ impl Triplets {
 impl FromIterator<(u32, u32, u32)> for Triplets {
     fn from_iter<I: IntoIterator<Item = (u32, u32, u32)>>(triplets: I) -> Self {
         let mut columns = Self::default();
-        for (anchor, positive, negative) in triplets {
-            columns.anchor.push(anchor);
-            columns.positive.push(positive);
-            columns.negative.push(negative);
-        }
+        columns.extend(triplets);
         columns
+    }
+}
+
+impl Extend<(u32, u32, u32)> for Triplets {
+    fn extend<I: IntoIterator<Item = (u32, u32, u32)>>(&mut self, triplets: I) {
+        for (anchor, positive, negative) in triplets {
+            self.anchor.push(anchor);
+            self.positive.push(positive);
+            self.negative.push(negative);
+        }
     }
 }
 
@@ -121,6 +144,25 @@ macro_rules! pairs {
             pub fn iter(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
                 self.anchor.iter().copied().zip(self.$other.iter().copied())
             }
+
+            /// Room for so many more.
+            pub(crate) fn reserve(&mut self, more: usize) {
+                self.anchor.reserve(more);
+                self.$other.reserve(more);
+            }
+
+            /// Adds the pairs of one anchor.
+            pub(crate) fn push_row(&mut self, anchor: u32, others: &[u32]) {
+                self.anchor.resize(self.anchor.len() + others.len(), anchor);
+                self.$other.extend_from_slice(others);
+            }
+        }
+
+        impl FromIterator<(u32, u32)> for $name {
+            fn from_iter<I: IntoIterator<Item = (u32, u32)>>(pairs: I) -> Self {
+                let (anchor, $other) = pairs.into_iter().unzip();
+                Self { anchor, $other }
+            }
         }
     };
 }
@@ -135,6 +177,48 @@ pub struct Pairs {
     pub positive: PositivePairs,
     /// To push apart.
     pub negative: NegativePairs,
+}
+
+impl Pairs {
+    /// All triplets of a positive and a negative pair with the same anchor, in order of anchor, positive and negative;
+    /// repeated pairs count once. Anchors with pairs of one kind drop out.
+    ///
+    /// Cost: `O(t log t)` for `t` pairs, and the triplets: `P N` an anchor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use metric_sampling::Pairs;
+    /// let pairs = Pairs {
+    ///     positive: [(0, 1), (0, 2), (3, 4)].into_iter().collect(),
+    ///     negative: [(0, 3), (1, 3)].into_iter().collect(),
+    /// };
+    /// let triplets = pairs.to_triplets();
+    /// assert!(triplets.iter().eq([(0, 1, 3), (0, 2, 3)]));
+    /// assert!(triplets.to_pairs().positive.iter().eq([(0, 1), (0, 2)]));
+    /// ```
+    pub fn to_triplets(&self) -> Triplets {
+        let sorted = |pairs: &mut dyn Iterator<Item = (u32, u32)>| {
+            let mut pairs: Vec<_> = pairs.collect();
+            pairs.sort_unstable();
+            pairs.dedup();
+            pairs
+        };
+        let positive = sorted(&mut self.positive.iter());
+        let negative = sorted(&mut self.negative.iter());
+        let mut triplets = Triplets::default();
+        for positives in positive.chunk_by(|x, y| x.0 == y.0) {
+            let anchor = positives[0].0;
+            let first = negative.partition_point(|pair| pair.0 < anchor);
+            let others = negative[first..].iter();
+            let negatives = others.take_while(|pair| pair.0 == anchor);
+            for &(_, positive) in positives {
+                let of_one = negatives.clone().map(|pair| (anchor, positive, pair.1));
+                triplets.extend(of_one);
+            }
+        }
+        triplets
+    }
 }
 
 fn same_length(first: &[u32], second: &[u32]) -> Result<(), MiningError> {

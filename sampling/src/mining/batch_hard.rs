@@ -3,7 +3,7 @@
 use metric_core::{Distance, Euclidean};
 use rand::Rng;
 
-use super::{TripletMiner, by_anchor};
+use super::{TripletMiner, join_triplets, with_distance};
 use crate::{Batch, MiningError, Triplets};
 
 /// The hardest triplet of every anchor (Hermans et al., *In Defense of the Triplet Loss*, 2017,
@@ -26,24 +26,15 @@ impl BatchHard {
     }
 }
 
-impl<D> BatchHard<D> {
-    /// The same with another distance.
-    pub fn with_distance<E>(self, distance: E) -> BatchHard<E> {
-        BatchHard { distance }
-    }
-}
+with_distance!(BatchHard {});
 
 impl<D: Distance<f32>> TripletMiner for BatchHard<D> {
     fn mine(&self, batch: &Batch<'_>, _: &mut dyn Rng) -> Result<Triplets, MiningError> {
-        Ok(by_anchor(
-            batch,
-            &self.distance,
-            |positives, negatives, triplets| {
-                // Of equal elements `max_by` gives the last and `min_by` the first.
-                let farthest = positives.iter().rev().max_by(|x, y| x.0.total_cmp(&y.0));
-                let nearest = negatives.iter().min_by(|x, y| x.0.total_cmp(&y.0));
-                triplets.extend(farthest.zip(nearest).map(|(p, n)| (p.1, n.1)));
-            },
-        ))
+        let hardest = batch.each_anchor(&self.distance, |anchor| {
+            let farthest = anchor.farthest_positive(|_| true)?;
+            let nearest = anchor.nearest_negative(|_| true)?;
+            Some((farthest.index, nearest.index))
+        })?;
+        Ok(join_triplets(hardest))
     }
 }

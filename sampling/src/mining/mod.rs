@@ -1,20 +1,50 @@
-//! Miners: which triplets of a batch are worth a gradient.
+//! Miners: which pairs and triplets of a batch are worth a gradient.
 
+mod all;
+mod anchor;
+mod angular;
+mod batch_easy_hard;
 mod batch_hard;
+mod capped;
+mod convert;
+mod distance_weighted;
+mod hard_clusters;
+mod hardest_negatives;
+mod hdc;
+mod multi_similarity;
+mod pair_margin;
 mod random;
+mod random_rows;
+mod rho_switch;
 mod semi_hard;
+mod sides;
+mod soft_hard;
 mod triplet_margin;
+mod uniform_histogram;
 
+pub use all::{AllPairs, AllTriplets};
+pub use anchor::{Anchor, Partner};
+pub use angular::AngularMiner;
+pub use batch_easy_hard::{BatchEasyHard, Choice};
 pub use batch_hard::BatchHard;
+pub use capped::Capped;
+pub use convert::{AsPairs, AsTriplets};
+pub use distance_weighted::DistanceWeighted;
+pub use hard_clusters::HardClusters;
+pub use hardest_negatives::HardestNegatives;
+pub use hdc::Hdc;
+pub use multi_similarity::MultiSimilarityMiner;
+pub use pair_margin::PairMargin;
 pub use random::RandomTriplets;
+pub use rho_switch::RhoSwitch;
 pub use semi_hard::SemiHard;
+pub use soft_hard::SoftHard;
 pub use triplet_margin::{TripletKind, TripletMarginMiner};
+pub use uniform_histogram::UniformHistogram;
 
-use metric_core::Distance;
 use rand::Rng;
-use rayon::prelude::*;
 
-use crate::{Batch, MiningError, Triplets};
+use crate::{Batch, MiningError, NegativePairs, Pairs, PositivePairs, Triplets};
 
 /// Chooses triplets from a batch. Object-safe, so that a program can hold any miner as `Box<dyn TripletMiner>`.
 ///
@@ -31,60 +61,85 @@ pub trait TripletMiner: Send + Sync {
     fn mine(&self, batch: &Batch<'_>, rng: &mut dyn Rng) -> Result<Triplets, MiningError>;
 }
 
-/// An item that a row can be paired with, and its distance.
-type Partner = (f32, u32);
-
-/// Runs `choose(positives, negatives, triplets)` for every anchor in parallel and joins the results in order.
+/// Chooses pairs from a batch. Object-safe.
 ///
-/// Partners come in order of their index. Memory: one row of distances a thread.
-fn by_anchor<D, F>(batch: &Batch<'_>, distance: &D, choose: F) -> Triplets
-where
-    D: Distance<f32>,
-    F: Fn(&[Partner], &[Partner], &mut Vec<(u32, u32)>) + Sync,
-{
-    let found: Vec<Vec<(u32, u32)>> = (0..batch.len())
-        .into_par_iter()
-        .map_init(
-            || (Vec::new(), Vec::new()),
-            |(positives, negatives), anchor| {
-                positives.clear();
-                negatives.clear();
-                for (other, is_positive) in batch.partners(anchor) {
-                    let d = distance.distance(batch.row(anchor), batch.reference_row(other));
-                    let side = if is_positive {
-                        &mut *positives
-                    } else {
-                        &mut *negatives
-                    };
-                    side.push((d, other as u32));
-                }
-                let mut triplets = Vec::new();
-                choose(positives, negatives, &mut triplets);
-                triplets
-            },
-        )
-        .collect();
+/// Pairs come in the order of anchor and item, whatever the number of threads; a batch without a pair gives none.
+pub trait PairMiner: Send + Sync {
+    /// The pairs of a batch.
+    ///
+    /// Only random miners draw from `rng`; the others leave it untouched.
+    ///
+    /// # Errors
+    ///
+    /// A [`MiningError`] if the miner's distance or parameters do not suit the batch.
+    fn mine(&self, batch: &Batch<'_>, rng: &mut dyn Rng) -> Result<Pairs, MiningError>;
+}
+
+/// Positive and negative of the triplets of one anchor.
+type OfAnchor = Vec<(u32, u32)>;
+
+fn join_triplets(found: impl IntoIterator<Item = impl IntoIterator<Item = (u32, u32)>>) -> Triplets {
     (0..)
         .zip(found)
         .flat_map(|(a, found)| found.into_iter().map(move |(p, n)| (a, p, n)))
         .collect()
 }
 
-/// A margin that is finite and not negative.
-fn checked_margin(margin: f64) -> Result<f64, MiningError> {
-    if margin.is_finite() && margin >= 0.0 {
-        Ok(margin)
+/// Positives and negatives of one anchor.
+type Chosen = (Vec<u32>, Vec<u32>);
+
+fn join_pairs(found: &[Chosen]) -> Pairs {
+    let (mut positive, mut negative) = (PositivePairs::default(), NegativePairs::default());
+    positive.reserve(found.iter().map(|chosen| chosen.0.len()).sum());
+    negative.reserve(found.iter().map(|chosen| chosen.1.len()).sum());
+    for (anchor, (positives, negatives)) in (0..).zip(found) {
+        positive.push_row(anchor, positives);
+        negative.push_row(anchor, negatives);
+    }
+    Pairs { positive, negative }
+}
+
+/// Stamps `with_distance` of a miner.
+macro_rules! with_distance {
+    ($miner:ident { $($field:ident),* }) => {
+        impl<D> $miner<D> {
+            /// The same with another distance.
+            pub fn with_distance<E>(self, distance: E) -> $miner<E> {
+                $miner { $($field: self.$field,)* distance }
+            }
+        }
+    };
+}
+use with_distance;
+
+fn checked(
+    name: &'static str,
+    expected: &'static str,
+    got: f64,
+    holds: bool,
+) -> Result<f64, MiningError> {
+    if holds {
+        Ok(got)
     } else {
-        let expected = "finite and at least 0";
         Err(MiningError::InvalidParam {
-            name: "margin",
+            name,
             expected,
-            got: margin,
+            got,
         })
     }
 }
 
+/// A number that is finite and not negative.
+fn checked_margin(name: &'static str, got: f64) -> Result<f64, MiningError> {
+    let holds = got.is_finite() && got >= 0.0;
+    checked(name, "finite and at least 0", got, holds)
+}
+
+fn checked_count(name: &'static str, got: usize) -> Result<usize, MiningError> {
+    checked(name, "at least 1", got as f64, got > 0).map(|_| got)
+}
+
 /// `d(a, n) − d(a, p)`, exact.
-fn gap(positive: &Partner, negative: &Partner) -> f64 {
-    f64::from(negative.0) - f64::from(positive.0)
+fn gap(positive: f32, negative: f32) -> f64 {
+    f64::from(negative) - f64::from(positive)
 }

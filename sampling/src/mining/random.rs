@@ -2,7 +2,8 @@
 
 use rand::{Rng, RngExt};
 
-use super::TripletMiner;
+use super::random_rows::RandomRows;
+use super::{OfAnchor, TripletMiner, checked_count, join_triplets};
 use crate::{Batch, MiningError, Triplets};
 
 /// A fixed number of random triplets for every anchor.
@@ -19,45 +20,27 @@ impl RandomTriplets {
     ///
     /// [`MiningError::InvalidParam`] if `per_anchor` is zero.
     pub fn new(per_anchor: usize) -> Result<Self, MiningError> {
-        if per_anchor > 0 {
-            Ok(Self { per_anchor })
-        } else {
-            let (name, expected) = ("per_anchor", "at least 1");
-            Err(MiningError::InvalidParam {
-                name,
-                expected,
-                got: 0.0,
-            })
-        }
+        let per_anchor = checked_count("per_anchor", per_anchor)?;
+        Ok(Self { per_anchor })
     }
 }
 
 impl TripletMiner for RandomTriplets {
     fn mine(&self, batch: &Batch<'_>, rng: &mut dyn Rng) -> Result<Triplets, MiningError> {
-        let mut triplets = Vec::new();
-        let (mut positives, mut negatives) = (Vec::new(), Vec::new());
-        for anchor in 0..batch.len() {
-            positives.clear();
-            negatives.clear();
-            for (other, is_positive) in batch.partners(anchor) {
-                if is_positive {
-                    &mut positives
-                } else {
-                    &mut negatives
-                }
-                .push(other as u32);
+        let random = RandomRows::draw(rng);
+        Ok(join_triplets(batch.each_anchor_unmeasured(|anchor| {
+            let mut random = random.of(anchor.index());
+            let positives = anchor.positives();
+            let negatives = anchor.negatives_where(|d| !d.is_nan());
+            let mut triplets = OfAnchor::new();
+            if !positives.is_empty() && !negatives.is_empty() {
+                triplets.extend((0..self.per_anchor).map(|_| {
+                    let positive = positives[random.random_range(0..positives.len())].index;
+                    (positive, negatives[random.random_range(0..negatives.len())])
+                }));
             }
-            if positives.is_empty() || negatives.is_empty() {
-                continue;
-            }
-            let first = triplets.len();
-            triplets.extend((0..self.per_anchor).map(|_| {
-                let positive = positives[rng.random_range(0..positives.len())];
-                let negative = negatives[rng.random_range(0..negatives.len())];
-                (anchor as u32, positive, negative)
-            }));
-            triplets[first..].sort_unstable();
-        }
-        Ok(triplets.into_iter().collect())
+            triplets.sort_unstable();
+            triplets
+        })))
     }
 }

@@ -3,7 +3,7 @@
 use metric_core::{Distance, Euclidean};
 use rand::Rng;
 
-use super::{TripletMiner, by_anchor, checked_margin, gap};
+use super::{OfAnchor, TripletMiner, checked_margin, gap, join_triplets, with_distance};
 use crate::{Batch, MiningError, Triplets};
 
 /// Which triplets to keep, by their gap `g = d(a, n) − d(a, p)` and the margin `m`.
@@ -44,23 +44,16 @@ impl TripletMarginMiner {
     /// [`MiningError::InvalidParam`] if `margin` is negative or not finite.
     pub fn new(margin: f64, kind: TripletKind) -> Result<Self, MiningError> {
         Ok(Self {
-            margin: checked_margin(margin)?,
+            margin: checked_margin("margin", margin)?,
             kind,
             distance: Euclidean,
         })
     }
 }
 
-impl<D> TripletMarginMiner<D> {
-    /// The same with another distance.
-    pub fn with_distance<E>(self, distance: E) -> TripletMarginMiner<E> {
-        TripletMarginMiner {
-            margin: self.margin,
-            kind: self.kind,
-            distance,
-        }
-    }
+with_distance!(TripletMarginMiner { margin, kind });
 
+impl<D> TripletMarginMiner<D> {
     fn keeps(&self, gap: f64) -> bool {
         match self.kind {
             TripletKind::All => gap <= self.margin,
@@ -73,17 +66,14 @@ impl<D> TripletMarginMiner<D> {
 
 impl<D: Distance<f32>> TripletMiner for TripletMarginMiner<D> {
     fn mine(&self, batch: &Batch<'_>, _: &mut dyn Rng) -> Result<Triplets, MiningError> {
-        Ok(by_anchor(
-            batch,
-            &self.distance,
-            |positives, negatives, triplets| {
-                for positive in positives {
-                    let kept = negatives
-                        .iter()
-                        .filter(|negative| self.keeps(gap(positive, negative)));
-                    triplets.extend(kept.map(|negative| (positive.1, negative.1)));
-                }
-            },
-        ))
+        let found = batch.each_anchor(&self.distance, |anchor| {
+            let mut triplets = OfAnchor::new();
+            for positive in anchor.positives() {
+                let kept = anchor.negatives_where(|d| self.keeps(gap(positive.distance, d)));
+                triplets.extend(kept.into_iter().map(|negative| (positive.index, negative)));
+            }
+            triplets
+        })?;
+        Ok(join_triplets(found))
     }
 }
