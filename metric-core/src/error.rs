@@ -207,7 +207,9 @@ pub enum Error {
         got: (usize, usize),
     },
     /// Labels that are no sets, one for each row.
-    #[error("label sets must ascend and follow each other to the end, but that of row {row} does not")]
+    #[error(
+        "label sets must ascend and follow each other to the end, but that of row {row} does not"
+    )]
     LabelSet {
         /// The first row whose set is none; the number of rows if labels are left over.
         row: usize,

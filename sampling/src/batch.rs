@@ -224,7 +224,8 @@ impl<'a> Matrix<'a> {
     }
 
     fn view(&self) -> ArrayView2<'_, f32> {
-        ArrayView2::from_shape((self.len(), self.dim), &self.data).expect("checked when it was made")
+        ArrayView2::from_shape((self.len(), self.dim), &self.data)
+            .expect("checked when it was made")
     }
 
     #[inline]

@@ -62,7 +62,9 @@ pub enum MiningError {
         miner: &'static str,
     },
     /// A semi-hard choice without one chosen pair of the other kind to compare with.
-    #[error("semi-hard choices need one hard or easy choice on the other side, got semi-hard or all")]
+    #[error(
+        "semi-hard choices need one hard or easy choice on the other side, got semi-hard or all"
+    )]
     SemiHardNeedsOne,
     /// A range of distances that allows none.
     #[error("{name} must hold a number, got {low} to {high}")]

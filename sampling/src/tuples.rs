@@ -92,6 +92,11 @@ impl FromIterator<(u32, u32, u32)> for Triplets {
 
 impl Extend<(u32, u32, u32)> for Triplets {
     fn extend<I: IntoIterator<Item = (u32, u32, u32)>>(&mut self, triplets: I) {
+        let triplets = triplets.into_iter();
+        let least = triplets.size_hint().0;
+        for column in [&mut self.anchor, &mut self.positive, &mut self.negative] {
+            column.reserve(least);
+        }
         for (anchor, positive, negative) in triplets {
             self.anchor.push(anchor);
             self.positive.push(positive);

@@ -98,7 +98,12 @@ impl Default for BatchEasyHard {
     }
 }
 
-with_distance!(BatchEasyHard { positive, negative, allowed_positives, allowed_negatives });
+with_distance!(BatchEasyHard {
+    positive,
+    negative,
+    allowed_positives,
+    allowed_negatives
+});
 
 impl<D> BatchEasyHard<D> {
     /// The same, with the distances that a positive may have; both ends are allowed.

@@ -100,7 +100,9 @@ impl<D: Distance<f32>> PairMiner for HardClusters<D> {
 /// Number of each label in ascending order.
 fn ranks_of(labels: &[u32]) -> BTreeMap<u32, usize> {
     let mut ranks: BTreeMap<u32, usize> = labels.iter().map(|&label| (label, 0)).collect();
-    (0..).zip(ranks.values_mut()).for_each(|(i, rank)| *rank = i);
+    (0..)
+        .zip(ranks.values_mut())
+        .for_each(|(i, rank)| *rank = i);
     ranks
 }
 
@@ -110,7 +112,11 @@ fn centres(batch: &Batch<'_>, of_item: &[usize], classes: usize) -> Array2<f32> 
     let mut counts = vec![0.0; classes];
     for (item, &class) in of_item.iter().enumerate() {
         counts[class] += 1.0;
-        for (sum, &x) in sums.row_mut(class).iter_mut().zip(batch.reference_row(item)) {
+        for (sum, &x) in sums
+            .row_mut(class)
+            .iter_mut()
+            .zip(batch.reference_row(item))
+        {
             *sum += f64::from(x);
         }
     }

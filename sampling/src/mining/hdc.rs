@@ -131,7 +131,11 @@ fn for_each_hardness(anchor: Anchor<'_>, mut see: impl FnMut(usize, u32, u32)) {
 /// The bits of a number in the order of numbers; both zeros are one.
 fn ascending(distance: f32) -> u32 {
     let bits = (distance + 0.0).to_bits();
-    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
+    if bits >> 31 == 0 {
+        bits | 1 << 31
+    } else {
+        !bits
+    }
 }
 
 /// Some bits of the hardness, from the first down.
@@ -143,8 +147,14 @@ struct Digit {
 
 impl Digit {
     const ALL: [Self; 3] = [
-        Self { shift: 21, bits: 11 },
-        Self { shift: 10, bits: 11 },
+        Self {
+            shift: 21,
+            bits: 11,
+        },
+        Self {
+            shift: 10,
+            bits: 11,
+        },
         Self { shift: 0, bits: 10 },
     ];
 

@@ -78,11 +78,14 @@ pub trait PairMiner: Send + Sync {
 /// Positive and negative of the triplets of one anchor.
 type OfAnchor = Vec<(u32, u32)>;
 
-fn join_triplets(found: impl IntoIterator<Item = impl IntoIterator<Item = (u32, u32)>>) -> Triplets {
-    (0..)
-        .zip(found)
-        .flat_map(|(a, found)| found.into_iter().map(move |(p, n)| (a, p, n)))
-        .collect()
+fn join_triplets(
+    found: impl IntoIterator<Item = impl IntoIterator<Item = (u32, u32)>>,
+) -> Triplets {
+    let mut triplets = Triplets::default();
+    for (anchor, found) in (0..).zip(found) {
+        triplets.extend(found.into_iter().map(|(p, n)| (anchor, p, n)));
+    }
+    triplets
 }
 
 /// Positives and negatives of one anchor.

@@ -45,7 +45,10 @@ impl Default for PairMargin {
     }
 }
 
-with_distance!(PairMargin { positive_margin, negative_margin });
+with_distance!(PairMargin {
+    positive_margin,
+    negative_margin
+});
 
 impl<D: Distance<f32>> PairMiner for PairMargin<D> {
     fn mine(&self, batch: &Batch<'_>, _: &mut dyn Rng) -> Result<Pairs, MiningError> {

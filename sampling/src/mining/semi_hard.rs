@@ -3,7 +3,9 @@
 use metric_core::{Distance, Euclidean};
 use rand::Rng;
 
-use super::{Anchor, OfAnchor, Partner, TripletMiner, checked_margin, gap, join_triplets, with_distance};
+use super::{
+    Anchor, OfAnchor, Partner, TripletMiner, checked_margin, gap, join_triplets, with_distance,
+};
 use crate::{Batch, MiningError, Triplets};
 
 /// For every anchor and positive, the hardest of the semi-hard negatives (Schroff et al., *FaceNet*, 2015,
@@ -44,7 +46,10 @@ impl<D: Distance<f32>> TripletMiner for SemiHard<D> {
             let mut triplets = nearest_behind_each_positive(anchor);
             triplets.retain(|(p, n)| gap(p.distance, n.distance) <= self.margin);
             triplets.sort_unstable_by_key(|(p, _)| p.index);
-            triplets.iter().map(|(p, n)| (p.index, n.index)).collect::<OfAnchor>()
+            triplets
+                .iter()
+                .map(|(p, n)| (p.index, n.index))
+                .collect::<OfAnchor>()
         })?;
         Ok(join_triplets(found))
     }
@@ -55,24 +60,17 @@ impl<D: Distance<f32>> TripletMiner for SemiHard<D> {
 fn nearest_behind_each_positive(anchor: Anchor<'_>) -> Vec<(Partner, Partner)> {
     let mut positives = anchor.positives().to_vec();
     positives.sort_unstable_by(|x, y| x.distance.total_cmp(&y.distance));
-    let steps = (positives.len() + 1).next_power_of_two();
-    let mut bounds = vec![f32::INFINITY; steps - 1];
-    for (bound, positive) in bounds.iter_mut().zip(&positives) {
-        *bound = positive.distance;
-    }
+    let ladder = Ladder::new(positives.iter().map(|p| p.distance).collect());
     let none = Partner {
         index: u32::MAX,
         distance: f32::INFINITY,
     };
     // nearest[k]: behind k positives and no more.
     let mut nearest = vec![none; positives.len() + 1];
-    let distances = anchor.negative_distances();
-    for (first, some) in (0u32..).step_by(LANES).zip(distances.chunks(LANES)) {
-        let behind = ranks(&bounds, some);
-        for ((index, &distance), &behind) in (first..).zip(some).zip(&behind) {
-            if distance < nearest[behind].distance {
-                nearest[behind] = Partner { index, distance };
-            }
+    for (index, &distance) in (0..).zip(anchor.negative_distances()) {
+        let in_gap = &mut nearest[ladder.rank(distance)];
+        if distance < in_gap.distance {
+            *in_gap = Partner { index, distance };
         }
     }
     let mut found = Vec::with_capacity(positives.len());
@@ -89,18 +87,53 @@ fn nearest_behind_each_positive(anchor: Anchor<'_>) -> Vec<(Partner, Partner)> {
     found
 }
 
-/// Searches that run side by side.
-const LANES: usize = 16;
+/// Ascending bounds, among which numbers find their rank at once: by equal cells, and a search in the few that hold a bound.
+struct Ladder {
+    bounds: Vec<f32>,
+    /// Bounds in the cells before each, and in all.
+    before: Vec<u32>,
+    low: f32,
+    scale: f32,
+}
 
-/// How many bounds are below each value: binary searches in lockstep over `2ᵏ − 1` ascending bounds.
-fn ranks(bounds: &[f32], values: &[f32]) -> [usize; LANES] {
-    let mut ranks = [0; LANES];
-    let mut step = (bounds.len() + 1) / 2;
-    while step > 0 {
-        for (rank, &value) in ranks.iter_mut().zip(values) {
-            *rank += step * usize::from(bounds[*rank + step - 1] < value);
+/// Cells a bound.
+const CELLS: usize = 16;
+
+impl Ladder {
+    fn new(bounds: Vec<f32>) -> Self {
+        let low = bounds.first().copied().unwrap_or(0.0);
+        let high = bounds.last().copied().unwrap_or(0.0);
+        let cells = CELLS * bounds.len().max(1);
+        let mut ladder = Self {
+            bounds,
+            before: vec![0; cells + 1],
+            low,
+            scale: cells as f32 / (high - low),
+        };
+        for i in 0..ladder.bounds.len() {
+            let cell = ladder.cell(ladder.bounds[i]);
+            ladder.before[cell + 1] += 1;
         }
-        step /= 2;
+        for cell in 0..cells {
+            ladder.before[cell + 1] += ladder.before[cell];
+        }
+        ladder
     }
-    ranks
+
+    /// Ascends with the value, whatever the ends are: a cast takes what is below, and NaN, to 0.
+    #[inline]
+    fn cell(&self, value: f32) -> usize {
+        (((value - self.low) * self.scale) as usize).min(self.before.len() - 2)
+    }
+
+    /// How many bounds are below a value; 0 for NaN.
+    #[inline]
+    fn rank(&self, value: f32) -> usize {
+        let cell = self.cell(value);
+        let (first, last) = (self.before[cell] as usize, self.before[cell + 1] as usize);
+        if first == last {
+            return first;
+        }
+        first + self.bounds[first..last].partition_point(|&bound| bound < value)
+    }
 }

@@ -70,7 +70,7 @@ impl<D: Distance<f32>> TripletMiner for TripletMarginMiner<D> {
             let mut triplets = OfAnchor::new();
             for positive in anchor.positives() {
                 let kept = anchor.negatives_where(|d| self.keeps(gap(positive.distance, d)));
-                triplets.extend(kept.into_iter().map(|negative| (positive.index, negative)));
+                triplets.extend(kept.iter().map(|&negative| (positive.index, negative)));
             }
             triplets
         })?;

@@ -63,8 +63,14 @@ impl<D: Distance<f32>> PairMiner for UniformHistogram<D> {
         let ends = batch.each_anchor(&self.distance, |anchor| {
             let distance = |partner: super::Partner| partner.distance;
             [
-                [anchor.nearest_positive(|_| true), anchor.farthest_positive(|_| true)],
-                [anchor.nearest_negative(|_| true), anchor.farthest_negative(|_| true)],
+                [
+                    anchor.nearest_positive(|_| true),
+                    anchor.farthest_positive(|_| true),
+                ],
+                [
+                    anchor.nearest_negative(|_| true),
+                    anchor.farthest_negative(|_| true),
+                ],
             ]
             .map(|ends| ends.map(|end| end.map(distance)))
         })?;
@@ -96,7 +102,8 @@ impl<D: Distance<f32>> PairMiner for UniformHistogram<D> {
         })?;
         let [positive, negative] = drawn.map(|bins| {
             let bins = bins.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let mut pairs: Vec<(u32, u32)> = bins.into_iter().flatten().map(|r| (r.1, r.2)).collect();
+            let mut pairs: Vec<(u32, u32)> =
+                bins.into_iter().flatten().map(|r| (r.1, r.2)).collect();
             pairs.sort_unstable();
             pairs
         });
