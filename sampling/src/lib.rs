@@ -18,6 +18,7 @@
 //! ```
 
 mod batch;
+pub mod density;
 mod error;
 mod mining;
 mod ring_buffer;
@@ -25,7 +26,7 @@ mod sampler;
 mod tuples;
 
 pub use batch::Batch;
-pub use error::{BufferError, MiningError, SamplerError};
+pub use error::{BufferError, DensityError, MiningError, SamplerError};
 pub use mining::{
     BatchHard, RandomTriplets, SemiHard, TripletKind, TripletMarginMiner, TripletMiner,
 };
