@@ -159,3 +159,39 @@ pub enum BufferError {
         pushes: u64,
     },
 }
+
+/// Why a density, an outlier factor or an intrinsic dimension was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DensityError {
+    /// The rows are empty, not finite, or do not fit together.
+    #[error(transparent)]
+    Data(#[from] metric_core::Error),
+    /// A queue refused rows.
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+    /// A parameter is out of its range.
+    #[error("{name} must be {expected}, got {got}")]
+    InvalidParam {
+        /// Name of the parameter.
+        name: &'static str,
+        /// The range in words.
+        expected: &'static str,
+        /// The value given.
+        got: f64,
+    },
+    /// Fewer rows than the estimate needs.
+    #[error("at least {needed} rows are needed, got {rows}")]
+    TooFewRows {
+        /// Rows needed.
+        needed: usize,
+        /// Rows given.
+        rows: usize,
+    },
+    /// No distance says anything about how the rows are spread.
+    #[error("rows must lie at different distances from each other, but {rows} rows do not")]
+    NoSpread {
+        /// Rows given.
+        rows: usize,
+    },
+}

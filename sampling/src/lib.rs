@@ -19,6 +19,7 @@
 
 mod batch;
 mod candidates;
+pub mod density;
 mod error;
 mod mining;
 mod ring_buffer;
@@ -26,7 +27,7 @@ mod sampler;
 mod tuples;
 
 pub use batch::Batch;
-pub use error::{BufferError, MiningError, SamplerError};
+pub use error::{BufferError, DensityError, MiningError, SamplerError};
 pub use mining::{
     AllPairs, AllTriplets, Anchor, AngularMiner, AsPairs, AsTriplets, BatchEasyHard, BatchHard,
     Capped, Choice, DistanceWeighted, HardClusters, HardestNegatives, Hdc, MultiSimilarityMiner,
