@@ -7,7 +7,7 @@ use super::config::RunConfig;
 use super::dataset::Dataset;
 use super::error::RunError;
 use super::files::{create_dir, read_json, write_json};
-use super::outputs::{SeedReport, Timing, judge};
+use super::outputs::{SeedReport, Timing, Trained, judge};
 use super::plan::{Phase, Plan, phases};
 use super::trainer::{Trainer, load_module, remove_dir, save_encoder};
 use crate::encoder::{Encoder, EncoderConfig};
@@ -142,10 +142,13 @@ impl Run {
             let data = Dataset::load(&self.config.data, seed, true)?;
             watch.data(seed, &data);
             let plan = self.plan(&dir, &data, seed)?;
-            let mut timing = Timing::default();
+            let mut all = Trained::default();
             for phase in phases(&self.config) {
                 match self.train(&dir, &plan, &data, phase, watch)? {
-                    Some(spent) => timing.add(spent),
+                    Some(trained) => {
+                        all.timing.add(trained.timing);
+                        all.loss = trained.loss; // the metric comes last
+                    }
                     None => return Ok(Outcome::Interrupted),
                 }
             }
@@ -153,7 +156,7 @@ impl Run {
                 .into_iter()
                 .map(|phase| Ok((phase.row, self.load_encoder(&dir.join(phase.file), &data)?)))
                 .collect::<Result<Vec<_>, RunError>>()?;
-            let report = judge(&dir, &plan, &data, &models, timing)?;
+            let report = judge(&dir, &plan, &data, &models, all)?;
             write_json(&metrics, &report)?;
             reports.push(report);
         }
@@ -183,13 +186,13 @@ impl Run {
         data: &Dataset,
         phase: Phase,
         watch: &mut dyn Watch,
-    ) -> Result<Option<Timing>, RunError> {
-        let (file, timing) = (
+    ) -> Result<Option<Trained>, RunError> {
+        let (file, trained) = (
             dir.join(phase.file),
             dir.join(phase.file).with_extension("json"),
         );
-        if file.exists() && timing.exists() {
-            return Ok(Some(read_json(&timing)?));
+        if file.exists() && trained.exists() {
+            return Ok(Some(read_json(&trained)?));
         }
         let checkpoints = dir.join("checkpoint");
         let mut trainer = plan
@@ -215,23 +218,26 @@ impl Run {
             }
         }
         watch.model_done();
-        Ok(Some(finish(&trainer, &file, &timing, &checkpoints)?))
+        Ok(Some(finish(&trainer, &file, &trained, &checkpoints)?))
     }
 }
 
 fn finish(
     trainer: &Trainer,
     file: &Path,
-    timing: &Path,
+    trained: &Path,
     checkpoints: &Path,
-) -> Result<Timing, RunError> {
+) -> Result<Trained, RunError> {
     let progress = trainer.progress();
-    let spent = Timing {
-        images: progress.images,
-        seconds: progress.seconds,
+    let done = Trained {
+        timing: Timing {
+            images: progress.images,
+            seconds: progress.seconds,
+        },
+        loss: progress.curve.means(),
     };
     save_encoder(trainer.encoder(), file)?;
-    write_json(timing, &spent)?;
+    write_json(trained, &done)?;
     remove_dir(checkpoints)?;
-    Ok(spent)
+    Ok(done)
 }

@@ -6,6 +6,7 @@
 //! What exists is never half-written, so a killed run resumes from the folder alone.
 
 mod config;
+mod curve;
 mod dataset;
 mod error;
 mod evaluate;
@@ -27,5 +28,5 @@ pub use examples::Examples;
 pub use execute::{Outcome, Run, Watch};
 pub use miner::MinerName;
 pub use objective::{LossName, Objective, Task};
-pub use outputs::{SeedReport, Timing};
+pub use outputs::{SeedReport, Timing, Trained};
 pub use train_with::{Beside, Step};

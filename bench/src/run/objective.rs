@@ -136,6 +136,16 @@ macro_rules! scaled {
     };
 }
 
+/// A triplet loss of the triplets so chosen.
+macro_rules! chosen {
+    ($choice:expr) => {
+        |of| {
+            let config = TripletMarginLossConfig::new();
+            config.with_choice($choice).init(of.device)
+        }
+    };
+}
+
 objectives! {
     /// AdaFace.
     AdaFace(AdaFaceLoss): classes own, scaled!(AdaFaceLossConfig);
@@ -165,24 +175,40 @@ objectives! {
     DebiasedContrastive(DebiasedContrastiveLoss): pairs unit, plain!(DebiasedContrastiveLossConfig);
     /// Decoupled contrastive loss.
     DecoupledContrastive(DecoupledContrastiveLoss): pairs unit, plain!(DecoupledContrastiveLossConfig);
+    /// Decoupled contrastive loss, positive pairs weighted by how far apart they are.
+    DecoupledContrastiveWeighted(DecoupledContrastiveLoss): pairs unit,
+        |of| DecoupledContrastiveLossConfig::new().with_weighting(Some(0.5)).init(of.device);
     /// ArcFace with larger margins for smaller classes, and three vectors a class.
     DynamicArcFace(DynamicArcFaceLoss): classes given,
         |of| {
             let config = DynamicArcFaceLossConfig::new(of.class_counts.to_vec(), of.dim);
             config.with_scale(of.scale()).init(of.device)
         };
+    /// Triplet loss whose margin follows the distances seen.
+    DynamicSoftMargin(DynamicSoftMarginLoss): pairs own, plain!(DynamicSoftMarginLossConfig);
     /// ElasticFace: ArcFace with random margins.
     ElasticFace(ElasticFaceLoss): classes own, scaled!(ElasticFaceLossConfig);
     /// FastAP on the unit sphere.
     FastAp(FastApLoss): pairs unit, plain!(FastApLossConfig);
     /// GE2E with softmax, its scale and bias learned.
     Ge2e(Ge2eLoss): pairs unit, plain!(Ge2eLossConfig);
+    /// GE2E with its contrast instead of a softmax.
+    Ge2eContrast(Ge2eLoss): pairs unit,
+        |of| Ge2eLossConfig::new().with_variant(Ge2eVariant::Contrast).init(of.device);
     /// Generalized lifted structure loss on the unit sphere.
     GeneralizedLiftedStructure(GeneralizedLiftedStructureLoss): pairs unit, plain!(GeneralizedLiftedStructureLossConfig);
     /// Contrastive loss with hard negatives.
     HardNegativeContrastive(HardNegativeContrastiveLoss): pairs unit, plain!(HardNegativeContrastiveLossConfig);
     /// Histogram loss.
     Histogram(HistogramLoss): pairs unit, plain!(HistogramLossConfig);
+    /// InfoNCE from the first example of every class of a batch to the second.
+    InfoNce(InfoNceLoss): pairs own, plain!(InfoNceLossConfig);
+    /// Instance loss, each class an instance, cosines scaled.
+    Instance(InstanceLoss): classes own,
+        |of| {
+            let config = InstanceLossConfig::new(of.classes(), of.dim);
+            config.with_normalize(true).with_scale(of.scale()).init(of.device)
+        };
     /// Tuplet margin loss plus intra-pair variance, weighted 0.5.
     IntraPairVariance(Beside<TupletMarginLoss, IntraPairVarianceLoss>): pairs own, |of| Beside {
         loss: TupletMarginLossConfig::new().init(of.device),
@@ -195,11 +221,21 @@ objectives! {
     LiftedStructure(LiftedStructureLoss): pairs unit, plain!(LiftedStructureLossConfig);
     /// MagFace.
     MagFace(MagFaceLoss): classes given, scaled!(MagFaceLossConfig);
+    /// Magnet loss, each class a cluster.
+    Magnet(MagnetLoss): pairs own, plain!(MagnetLossConfig);
+    /// Manifold similarity to proxies, one a class.
+    ManifoldProxies(ManifoldProxiesLoss): classes given,
+        |of| {
+            let config = ManifoldProxiesLossConfig::new(of.dim);
+            config.with_num_proxies(of.classes()).init(of.device)
+        };
     /// Margin loss on the unit sphere, its boundary learned.
     Margin(MarginLoss): pairs own, plain!(MarginLossConfig);
     /// Multi-similarity loss, from cosine 0.5 on as in its authors' code.
     MultiSimilarity(MultiSimilarityLoss): pairs unit,
         |of| MultiSimilarityLossConfig::new().with_base(0.5).init(of.device);
+    /// Multiple negatives ranking from the first example of every class of a batch to the second.
+    MultipleNegativesRanking(MultipleNegativesRankingLoss): pairs own, plain!(MultipleNegativesRankingLossConfig);
     /// N-pair loss, with squared lengths as a penalty, weighted 0.002.
     NPairs(Beside<NPairsLoss, LpRegularizer>): pairs own, |of| Beside {
         loss: NPairsLossConfig::new().init(of.device),
@@ -262,6 +298,16 @@ objectives! {
     #[serde(alias = "triplet-margin")]
     #[value(alias = "triplet-margin")]
     Triplet(TripletMarginLoss): pairs own, plain!(TripletMarginLossConfig);
+    /// Triplet margin loss of every anchor's farthest positive and nearest negative.
+    TripletBatchHard(TripletMarginLoss): pairs own, chosen!(TripletChoice::BatchHard);
+    /// Triplet margin loss of the negatives within the margin beyond the positive.
+    TripletSemiHard(TripletMarginLoss): pairs own, chosen!(TripletChoice::SemiHard);
+    /// Triplet loss with a soft margin.
+    TripletSoft(TripletMarginLoss): pairs own,
+        |of| TripletMarginLossConfig::new().with_soft_margin(true).init(of.device);
+    /// Triplet margin loss where anchor and positive change places if that is harder.
+    TripletSwap(TripletMarginLoss): pairs own,
+        |of| TripletMarginLossConfig::new().with_swap(true).init(of.device);
     /// Tuplet margin loss.
     TupletMargin(TupletMarginLoss): pairs unit, plain!(TupletMarginLossConfig);
 }

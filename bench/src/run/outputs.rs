@@ -28,6 +28,20 @@ pub struct SeedReport {
     pub scores: Vec<Scores>,
     /// How long training took.
     pub timing: Timing,
+    /// Mean loss of the metric in each of up to 100 equal parts of its training.
+    #[serde(default)]
+    pub loss: Vec<f64>,
+}
+
+/// What the training of one model came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trained {
+    /// How long it took.
+    #[serde(flatten)]
+    pub timing: Timing,
+    /// Mean loss in each of up to 100 equal parts.
+    #[serde(default)]
+    pub loss: Vec<f64>,
 }
 
 /// Training effort, all models together.
@@ -57,7 +71,7 @@ pub(super) fn judge(
     plan: &Plan,
     data: &Dataset,
     models: &[(&str, Encoder)],
-    timing: Timing,
+    trained: Trained,
 ) -> Result<SeedReport, RunError> {
     let test = &data.test;
     let raw = test.all_rows();
@@ -94,7 +108,8 @@ pub(super) fn judge(
         seed: plan.seed,
         steps: plan.steps,
         scores,
-        timing,
+        timing: trained.timing,
+        loss: trained.loss,
     })
 }
 

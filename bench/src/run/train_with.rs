@@ -1,12 +1,15 @@
 //! Losses that need more in training than embeddings and labels.
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Tensor, TensorData};
 use metric_losses::{
-    AdaFaceLoss, CenterLoss, CurricularFaceLoss, ElasticFaceLoss, IntraPairVarianceLoss,
-    LargeMarginSoftmaxLoss, LpRegularizer, MarginAnnealing, MarginLoss, NPairsLoss, SmoothApLoss,
-    SoftmaxLoss, SphereFaceLoss, ThresholdConsistentMarginLoss, TripletIndices, TripletMarginLoss,
-    TupletMarginLoss, l2_normalize,
+    AdaFaceLoss, CenterLoss, CurricularFaceLoss, DynamicSoftMarginLoss, ElasticFaceLoss,
+    InfoNceLoss, InstanceLoss, IntraPairVarianceLoss, LargeMarginSoftmaxLoss, LpRegularizer,
+    MagnetLoss, MarginAnnealing, MarginLoss, MultipleNegativesRankingLoss, NPairsLoss,
+    SmoothApLoss, SoftmaxLoss, SphereFaceLoss, ThresholdConsistentMarginLoss, TripletIndices,
+    TripletMarginLoss, TupletMarginLoss, l2_normalize,
 };
 use rand::Rng;
 
@@ -92,6 +95,59 @@ impl TrainWith for MarginLoss {
             None => self.forward(l2_normalize(x), labels),
             Some(triplets) => self.forward_mined(l2_normalize(x), labels, triplets),
         }
+    }
+}
+
+impl TrainWith for MagnetLoss {
+    fn value(&self, x: Tensor<2>, labels: Tensor<1, Int>, _: &mut Step<'_>) -> Tensor<1> {
+        self.forward(l2_normalize(x), labels.clone(), labels)
+    }
+}
+
+impl TrainWith for InstanceLoss {
+    fn value(&self, x: Tensor<2>, labels: Tensor<1, Int>, _: &mut Step<'_>) -> Tensor<1> {
+        self.forward_one(x, labels)
+    }
+}
+
+impl TrainWith for InfoNceLoss {
+    fn value(&self, x: Tensor<2>, labels: Tensor<1, Int>, _: &mut Step<'_>) -> Tensor<1> {
+        let (first, second) = first_two(l2_normalize(x), &labels);
+        self.forward(first, second)
+    }
+}
+
+impl TrainWith for MultipleNegativesRankingLoss {
+    fn value(&self, x: Tensor<2>, labels: Tensor<1, Int>, _: &mut Step<'_>) -> Tensor<1> {
+        let (first, second) = first_two(l2_normalize(x), &labels);
+        self.forward(first, second)
+    }
+}
+
+/// The first two rows of every class that has as many.
+fn first_two(x: Tensor<2>, labels: &Tensor<1, Int>) -> (Tensor<2>, Tensor<2>) {
+    let mut rows_of: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (row, label) in (0..).zip(labels.clone().into_data().iter::<i64>()) {
+        rows_of.entry(label).or_default().push(row);
+    }
+    let of_place = |place: usize| {
+        let pairs = rows_of.values().filter(|rows| rows.len() > 1);
+        let rows: Vec<i64> = pairs.map(|rows| rows[place]).collect();
+        let count = rows.len();
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &x.device());
+        x.clone().select(0, rows)
+    };
+    (of_place(0), of_place(1))
+}
+
+/// Its histogram follows the distances of the step before.
+impl TrainWith for DynamicSoftMarginLoss {
+    fn value(&self, x: Tensor<2>, labels: Tensor<1, Int>, _: &mut Step<'_>) -> Tensor<1> {
+        self.forward(l2_normalize(x), labels)
+    }
+
+    fn after_step(self, x: Tensor<2>, labels: Tensor<1, Int>) -> Self {
+        self.update(l2_normalize(x), labels)
     }
 }
 

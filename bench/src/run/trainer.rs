@@ -11,6 +11,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::curve::Curve;
 use super::error::RunError;
 use super::examples::{Examples, download};
 use super::files::{create_dir, read, read_json, write_atomic, write_json};
@@ -59,6 +60,9 @@ pub(crate) struct Progress {
     pub(crate) step: u64,
     pub(crate) images: u64,
     pub(crate) seconds: f64,
+    /// Of the losses.
+    #[serde(default)]
+    pub(crate) curve: Curve,
     generator: ChaCha8Rng,
 }
 
@@ -103,6 +107,7 @@ impl Trainer {
                 step: 0,
                 images: 0,
                 seconds: 0.0,
+                curve: Curve::default(),
                 generator,
             },
             config,
@@ -152,6 +157,8 @@ impl Trainer {
             .step(self.learning_rate(), learner, gradients);
         learner.objective = learner.objective.after_step(embeddings, targets);
         self.learner = Some(learner);
+        let progress = &mut self.progress;
+        progress.curve.add(progress.step, self.config.steps, value);
         self.progress.step += 1;
         self.progress.images += indices.len() as u64;
         self.progress.seconds += started.elapsed().as_secs_f64();

@@ -20,6 +20,10 @@ impl<'a, T> Matrix<'a, T> {
 
 /// Terms at a time: as many rows of `B` stay in the nearest cache while the rows of `A` pass by.
 const TERMS: usize = 128;
+/// Columns of a turned `A` that are asked for before they are needed.
+const AHEAD: usize = 32;
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 
 /// `C += A B` for `A` of `rows x terms`, or `C += Aᵀ B` for `A` of `terms x rows`; `B` is `terms x columns`.
 struct Product<'a, T, const TURNED: bool> {
@@ -83,6 +87,9 @@ fn tile_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool, const ROWS: usize>(
 ) {
     let Matrix { data, stride } = product.a;
     let b = product.b;
+    if columns.start == 0 {
+        ask_on::<T, S, TURNED, ROWS>(simd, product, row, terms.clone());
+    }
     let whole = columns.len() == 2 * S::LANES;
     let sums = match (TURNED, whole) {
         (false, true) => {
@@ -118,6 +125,32 @@ fn tile_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool, const ROWS: usize>(
         let (low, high) = c.split_at_mut(S::LANES.min(c.len()));
         for (c, &sum) in [low, high].into_iter().zip(sums) {
             simd.store_part(simd.add(simd.load_part(c), sum), c);
+        }
+    }
+}
+
+/// Asks for what will be needed of `A` next: its rows may be far apart, so that nothing else foresees it.
+#[inline(always)]
+fn ask_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool, const ROWS: usize>(
+    simd: S,
+    product: &Product<'_, T, TURNED>,
+    row: usize,
+    terms: Range<usize>,
+) {
+    let Matrix { data, stride } = product.a;
+    if TURNED {
+        let ahead = row + AHEAD;
+        if ahead < product.rows {
+            for term in terms {
+                simd.prefetch(&data[term * stride + ahead]);
+            }
+        }
+    } else {
+        let next = terms.end..(terms.end + TERMS).min(product.terms);
+        for r in row..row + ROWS {
+            for term in next.clone().step_by(LINE / size_of::<T>()) {
+                simd.prefetch(&data[r * stride + term]);
+            }
         }
     }
 }

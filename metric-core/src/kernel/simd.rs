@@ -20,6 +20,9 @@ pub trait Simd<T>: Copy + Send + Sync + 'static {
     fn splat(self, value: T) -> Self::V;
     /// Joins the lanes of a vector pairwise, in a fixed order.
     fn fold<F: Term<T>>(self, vector: Self::V, term: F) -> T;
+    /// Brings a number and what stands on its line of the cache closer, if the machine has a way to ask for that.
+    #[inline(always)]
+    fn prefetch(self, _at: &T) {}
     /// The first `LANES` numbers of a slice, which must have as many.
     fn load(self, from: &[T]) -> Self::V;
     /// As many numbers as the slice has, at most `LANES`, then zeros.

@@ -139,6 +139,11 @@ macro_rules! avx512 {
                 fold!($t, $lanes, self, vector, term)
             }
             #[inline(always)]
+            fn prefetch(self, at: &$t) {
+                // SAFETY: a hint without effect on memory, for an address that is valid.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+            }
+            #[inline(always)]
             fn load(self, from: &[$t]) -> $v {
                 assert!(from.len() >= $lanes);
                 // SAFETY: the slice holds a whole vector, and `self` proves the instruction set.
@@ -265,6 +270,11 @@ macro_rules! avx2 {
             #[inline(always)]
             fn fold<F: Term<$t>>(self, vector: $v, term: F) -> $t {
                 fold!($t, $lanes, self, vector, term)
+            }
+            #[inline(always)]
+            fn prefetch(self, at: &$t) {
+                // SAFETY: a hint without effect on memory, for an address that is valid.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
             }
             #[inline(always)]
             fn load(self, from: &[$t]) -> $v {

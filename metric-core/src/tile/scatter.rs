@@ -107,9 +107,15 @@ where
                     blocks.pack(scratch, rows.clone());
                     blocks.block(scratch, rows.clone(), 0..m, values, stride);
                     let shape = [rows.len(), m, dim];
-                    let each = rows.zip(values.chunks_mut(stride));
+                    let each = rows.zip(values.chunks_mut(stride)).zip(sums);
                     let found: Vec<R> = each
-                        .map(|(row, values)| weigh(row, &mut values[..m]))
+                        .map(|((row, values), sum)| {
+                            let found = weigh(row, &mut values[..m]);
+                            // While the row is in the cache.
+                            let weights = Matrix::new(&*values, stride);
+                            add_row_sums(isa, weights, m, std::slice::from_mut(sum));
+                            found
+                        })
                         .collect();
                     let weights = Matrix::new(&*values, stride);
                     add_product(
@@ -118,7 +124,6 @@ where
                         shape,
                         (to_rows, dim),
                     );
-                    add_row_sums(isa, weights, m, sums);
                     found
                 },
             )
