@@ -76,6 +76,17 @@ pub enum MiningError {
         /// Its upper end.
         high: f64,
     },
+    /// The density of the items could not be estimated.
+    #[error(transparent)]
+    Density(#[from] DensityError),
+    /// Not one log density for every item.
+    #[error("one log density is needed for each of {items} items, got {densities}")]
+    DensityCount {
+        /// Items that a row can be paired with.
+        items: usize,
+        /// Densities given.
+        densities: usize,
+    },
 }
 
 /// Why a batch sampler was refused.

@@ -30,9 +30,10 @@ pub use batch::Batch;
 pub use error::{BufferError, DensityError, MiningError, SamplerError};
 pub use mining::{
     AllPairs, AllTriplets, Anchor, AngularMiner, AsPairs, AsTriplets, BatchEasyHard, BatchHard,
-    Capped, Choice, DistanceWeighted, HardClusters, HardestNegatives, Hdc, MultiSimilarityMiner,
-    PairMargin, PairMiner, Partner, RandomTriplets, RhoSwitch, SemiHard, SoftHard, TripletKind,
-    TripletMarginMiner, TripletMiner, UniformHistogram,
+    Capped, Choice, DensityAware, DistanceWeighted, DrawWeights, HardClusters, HardestNegatives,
+    Hdc, LocalAgreement, MiningReport, MultiSimilarityMiner, NegativeWeights, PairMargin,
+    PairMiner, Partner, RandomTriplets, RhoSwitch, Schedule, SemiHard, SoftHard, TripletKind,
+    TripletMarginMiner, TripletMiner, UniformHistogram, WeightsOf, outlying_positives,
 };
 pub use ring_buffer::RingBuffer;
 pub use sampler::{

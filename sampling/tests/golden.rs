@@ -46,7 +46,10 @@ impl Case<'_> {
     fn integers(&self, name: &str) -> (Vec<usize>, Vec<i64>) {
         let (shape, bytes) = self.tensor(name);
         let (whole, _) = bytes.as_chunks::<8>();
-        (shape, whole.iter().map(|b| i64::from_le_bytes(*b)).collect())
+        (
+            shape,
+            whole.iter().map(|b| i64::from_le_bytes(*b)).collect(),
+        )
     }
 
     /// The embeddings, normalised in `f64` if the case's distance is.
@@ -75,7 +78,12 @@ impl Case<'_> {
 
     fn is_met(&self) -> bool {
         let rows = self.rows();
-        let labels: Vec<u32> = self.integers("labels").1.iter().map(|&l| l as u32).collect();
+        let labels: Vec<u32> = self
+            .integers("labels")
+            .1
+            .iter()
+            .map(|&l| l as u32)
+            .collect();
         let batch = Batch::new(rows.view(), Relevance::labels(&labels)).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut triplets = |miner: &dyn TripletMiner| {
@@ -135,7 +143,11 @@ impl Case<'_> {
 #[test]
 #[expect(clippy::print_stdout, reason = "a skipped test says why")]
 fn reference_cases_are_met() {
-    let Some(dir) = [DIR, ELSEWHERE].map(Path::new).into_iter().find(|d| d.is_dir()) else {
+    let Some(dir) = [DIR, ELSEWHERE]
+        .map(Path::new)
+        .into_iter()
+        .find(|d| d.is_dir())
+    else {
         println!("skipped: there are no reference cases in {DIR}");
         return;
     };
@@ -146,7 +158,13 @@ fn reference_cases_are_met() {
     assert!(!cases.is_empty());
     let failed: Vec<&str> = cases
         .iter()
-        .filter(|entry| !Case { entry, tensors: &tensors }.is_met())
+        .filter(|entry| {
+            !Case {
+                entry,
+                tensors: &tensors,
+            }
+            .is_met()
+        })
         .map(|entry| entry["id"].as_str().unwrap())
         .collect();
     assert!(failed.is_empty(), "{failed:?}");

@@ -7,6 +7,7 @@
 //! | to get | use | because |
 //! |---|---|---|
 //! | the density of a large bank | [`KnnDensity`] | fastest; adapts to each neighbourhood; ranks well in high dimensions |
+//! | the same along the manifold the rows lie on, whatever their number | [`ManifoldDensity`] | estimates the dimension too; what miners use |
 //! | a smooth density of a batch or a few thousand rows | [`GaussianKernelDensity`] | sums over all rows; bandwidth by leave-one-out likelihood |
 //! | the same of unit rows | [`VonMisesFisherKernelDensity`] | the kernel of the sphere; its sum is the denominator of InfoNCE at temperature `1/κ` |
 //! | who does not belong where it lies | [`LocalOutlierFactor`] | compares the density of a row with that of its neighbours; label noise, novelty |
@@ -44,6 +45,7 @@ mod kernel_queue;
 mod knn;
 mod knn_queue;
 mod local_outlier_factor;
+mod manifold;
 mod sphere;
 mod von_mises_fisher;
 
@@ -57,6 +59,8 @@ pub use kernel_queue::KernelDensityQueue;
 pub use knn::KnnDensity;
 pub use knn_queue::KnnDensityQueue;
 pub use local_outlier_factor::LocalOutlierFactor;
+pub use manifold::ManifoldDensity;
+pub(crate) use manifold::estimated_dimension;
 pub use sphere::{log_ball_volume, log_sphere_area};
 pub use von_mises_fisher::{
     VonMisesFisherKernelDensity, log_von_mises_fisher_constant, von_mises_fisher_concentration,
