@@ -67,9 +67,7 @@ impl<'a> LocalOutlierFactor<'a> {
         if !least.is_finite() {
             return Err(DensityError::NoSpread { rows: bank.nrows() });
         }
-        reaches
-            .iter_mut()
-            .for_each(|reach| *reach = reach.max(least));
+        lift(&mut reaches, least);
         let factors = ratios(&found, &reaches, &reaches);
         Ok(Self {
             bank,
@@ -101,10 +99,15 @@ impl<'a> LocalOutlierFactor<'a> {
     pub fn factors_of(&self, rows: ArrayView2<'_, f32>) -> Result<Vec<f64>, DensityError> {
         let found = knn(&Euclidean, rows, self.bank, self.k)?;
         let mut reaches = mean_reaches(&found, &self.k_distances);
-        reaches
-            .iter_mut()
-            .for_each(|reach| *reach = reach.max(self.least));
+        lift(&mut reaches, self.least);
         Ok(ratios(&found, &reaches, &self.reaches))
+    }
+}
+
+/// The least above 0 in the place of 0. What is below it, for a new row among copies, stays.
+fn lift(reaches: &mut [f64], least: f64) {
+    for reach in reaches.iter_mut().filter(|reach| **reach <= 0.0) {
+        *reach = least;
     }
 }
 

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | the density of a large bank | [`KnnDensity`] | fastest; adapts to each neighbourhood; ranks well in high dimensions |
 //! | a smooth density of a batch or a few thousand rows | [`GaussianKernelDensity`] | sums over all rows; bandwidth by leave-one-out likelihood |
-//! | the same of unit rows | [`VonMisesFisherKernelDensity`] | the kernel of the sphere; its sum is the denominator of InfoNCE at temperature `1/κ` |
+//! | the same of unit rows | [`VonMisesFisherKernelDensity`] | the kernel of the sphere; its sum is the denominator of `InfoNCE` at temperature `1/κ` |
 //! | who does not belong where it lies | [`LocalOutlierFactor`] | compares the density of a row with that of its neighbours; label noise, novelty |
 //! | the dimension for the formulas above | [`maximum_likelihood_dimension`], [`two_nn_dimension`], [`sphere_dimension`] | the ambient one is far too large for embeddings |
 //! | how tight clusters are | [`Concentration`] | temperatures of prototypes |
@@ -63,9 +63,9 @@ pub use von_mises_fisher::{
 };
 
 use metric_core::Error;
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
-use crate::DensityError;
+use crate::{DensityError, RingBuffer};
 
 /// An estimator of densities, with its parameters chosen. Object-safe.
 pub trait LogDensity: Send + Sync {
@@ -164,4 +164,21 @@ fn directed(what: &'static str, rows: ArrayView2<'_, f32>) -> Result<(), Density
 fn norm(row: ndarray::ArrayView1<'_, f32>) -> f64 {
     let squares = row.iter().map(|&value| f64::from(value).powi(2));
     squares.sum::<f64>().sqrt()
+}
+
+/// The rows of a buffer, oldest first, and then others.
+fn followed(buffer: &RingBuffer<f32>, rows: ArrayView2<'_, f32>) -> Array2<f32> {
+    let (older, newer) = buffer.as_slices();
+    let mut all = Vec::with_capacity(older.len() + newer.len() + rows.len());
+    all.extend_from_slice(older);
+    all.extend_from_slice(newer);
+    all.extend(rows.iter().copied());
+    Array2::from_shape_vec((buffer.len() + rows.nrows(), buffer.dim()), all)
+        .expect("both have rows of this dimension")
+}
+
+/// Are there rows, as a buffer of this size takes them?
+fn is_room(buffer: &RingBuffer<f32>, rows: ArrayView2<'_, f32>, labels: &[i64]) -> bool {
+    let (n, dim) = rows.dim();
+    (1..=buffer.capacity()).contains(&n) && n == labels.len() && dim == buffer.dim()
 }

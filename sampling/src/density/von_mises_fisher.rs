@@ -83,7 +83,7 @@ pub fn von_mises_fisher_concentration(rows: ArrayView2<'_, f32>) -> Result<f64, 
 /// log p(x) = log C_n(κ) + log Σ_i exp(κ x·x_i) − log N
 /// ```
 /// with the concentration `κ ≥ 0` and [`C_n`](log_von_mises_fisher_constant). Rows are divided by their norms first. The
-/// denominator of InfoNCE at temperature `T` is this sum with `κ = 1/T`. For the rows of a set among themselves `i` runs over
+/// denominator of `InfoNCE` at temperature `T` is this sum with `κ = 1/T`. For the rows of a set among themselves `i` runs over
 /// the others, and `N` is one less than their number.
 ///
 /// Computed as a Gaussian kernel of the chord, `exp(κ (x·x_i − 1)) = exp(−κ ‖x − x_i‖²/2)`, whose small distances keep their
