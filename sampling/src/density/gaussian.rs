@@ -24,7 +24,7 @@ use crate::DensityError;
 /// `−d²/2h²`, until `d` is `10^18 h` and counts as that. `d` is taken in `f32` and the kernel to `2⁻²¹`, so that
 /// the log density is off by about `10^−6 (1 + d²/h²)` with `d` the distance to the rows that count.
 ///
-/// Cost: `O(n m dim)` time; memory for a copy of the bank and 16 bytes a row. Rows among themselves take half the time.
+/// Cost: `O(n m dim)` time; memory for a copy of the bank and about 40 bytes a row. Rows among themselves take half the time.
 ///
 /// # Examples
 ///
@@ -109,7 +109,7 @@ impl GaussianKernelDensity {
     /// factor of a thousand around a quarter of Scott's bandwidth, moved on up to six times if the peak is at its end.
     ///
     /// Cost: about four walks over all pairs with nine kernels each: take a sample of some thousand rows, since the bandwidth
-    /// falls only with `n^(−1/(m + 4))`. Memory: a copy of the rows and 144 bytes a row.
+    /// falls only with `n^(−1/(m + 4))`. Memory: a copy of the rows and 300 bytes a row.
     ///
     /// # Errors
     ///

@@ -19,8 +19,8 @@ const LEFT: f64 = 0.25;
 /// ```
 /// The rows that come get a sum of their own. What a difference loses is bounded: each row knows how much has been taken from its sum
 /// since that was last summed anew, and once it is more than four times what is left, that row is summed anew. So a sum
-/// is off by at most nine times what one summed anew is (`1 + 2·4`: it has at most five times what is left in it, and four
-/// times that taken out), and nothing adds up over time since rows leave at the end. In a steady stream a row loses about
+/// is off by at most nine times what one summed anew is: by the rounding of five times as much put in, and of four times as much
+/// taken out. Nothing adds up over time, since rows leave at the end. In a steady stream a row loses about
 /// as much as it has over its whole stay, and is never summed anew.
 ///
 /// The densities are otherwise those of [`LogDensity::log_density_self`](super::LogDensity::log_density_self) over the rows held.

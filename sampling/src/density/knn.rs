@@ -25,8 +25,8 @@ use crate::DensityError;
 /// Deviates from the paper: `k` where it has `k − 1`, as is usual since; ranks do not change. As an estimate of a density,
 /// `k − 1` is unbiased for a uniform one.
 ///
-/// Cost: one exact search, `O(n m dim)` time with a small constant; memory for codes of the bank and about `28 k` bytes a
-/// query. Rows whose radius is 0 are looked at once more.
+/// Cost: one exact search, `O(n m dim)` time with a small constant; memory for a copy of the bank and codes of it, and about
+/// `28 k` bytes a query. Rows whose radius is 0 are looked at once more.
 ///
 /// # Examples
 ///

@@ -18,13 +18,13 @@ use crate::DensityError;
 /// `k`-th. About 1 inside a cluster of any density, below it at its core, well above it for a row on its own: an outlier, or
 /// an example with the wrong label among those of its class. Holds for new rows against the bank as well (novelty).
 ///
-/// Where `k` neighbours coincide the mean reach is 0; it counts as the least of the bank above 0, so that factors are finite and
-/// rows of one clump have 1.
+/// A row that coincides with `k` which each coincide with `k` has a mean reach of 0. It counts as the least of the bank above 0,
+/// so that factors are finite and rows of one clump have 1.
 ///
 /// Deviates from the paper: exactly `k` neighbours, ties to the lowest index, as scikit-learn does, which adds `10^−10` to every mean
 /// reach instead.
 ///
-/// Cost: one exact search, then `O(n k)`; memory about `30 k` bytes a row while fitting, 16 after.
+/// Cost: one exact search, then `O(n k)`; memory as for [`KnnDensity`](super::KnnDensity) while fitting, 20 bytes a row after.
 ///
 /// # Examples
 ///
