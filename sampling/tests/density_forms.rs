@@ -192,6 +192,41 @@ fn gaussian_densities_of_a_mixture_are_the_blurred_mixture() {
 }
 
 #[test]
+fn sums_over_many_tiles_are_those_of_the_loop() {
+    // 700 rows are four blocks of a walk over a set with itself, and two tiles of one against a bank.
+    let rows = normal(700, 6, 18);
+    let h = 0.9;
+    let kernel = GaussianKernelDensity::new(h).unwrap();
+    let with_itself = kernel.log_density_self(rows.view()).unwrap();
+    let against = kernel.log_density(rows.view(), rows.view()).unwrap();
+    for (i, x) in rows.outer_iter().enumerate() {
+        let square = |y: ndarray::ArrayView1<'_, f32>| -> f64 {
+            x.iter()
+                .zip(y)
+                .map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2))
+                .sum()
+        };
+        let kernels = rows
+            .outer_iter()
+            .map(|y| (-0.5 * square(y) / (h * h)).exp());
+        let kernels: Vec<f64> = kernels.collect();
+        let all: f64 = kernels.iter().sum();
+        let others: f64 = kernels
+            .iter()
+            .enumerate()
+            .filter(|&(j, _)| j != i)
+            .map(|(_, k)| k)
+            .sum();
+        let constant = 3.0 * (2.0 * PI * h * h).ln();
+        // The exponents that count are above −30 and off by (2 · 6 + 66) ε relative, twice; kernels are off by 2⁻²¹, sums of 512 of
+        // them by 32 ε.
+        let tolerance = 60.0 * 78.0 * EPSILON + 2f64.powi(-21) + 32.0 * EPSILON;
+        assert_close(with_itself[i], (others / 699.0).ln() - constant, tolerance);
+        assert_close(against[i], (all / 700.0).ln() - constant, tolerance);
+    }
+}
+
+#[test]
 fn scotts_rule_is_its_formula() {
     // Columns −1, 1 and −3, 3 have the variances 2 and 18: σ² = 10, and n^(−1/6) for two rows.
     let rows = array![[-1.0f32, -3.0], [1.0, 3.0]];

@@ -3,7 +3,7 @@
 use metric_core::{Distance, Error, Euclidean};
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::{finite, within};
+use super::checks::{finite, within};
 use crate::DensityError;
 
 /// The concentration `φ` of clusters, a temperature for each of their prototypes: small for a tight cluster (Li et al., *Prototypical

@@ -5,9 +5,10 @@ use std::f64::consts::PI;
 use metric_core::Euclidean;
 use ndarray::{ArrayView2, Axis};
 
+use super::LogDensity;
 use super::bandwidth::{RANGE, RANGE_IN_WORDS, likeliest};
+use super::checks::{dimension, enough, finite, within};
 use super::kernel::Kernel;
-use super::{LogDensity, dimension, enough, finite, within};
 use crate::DensityError;
 
 /// Gaussian kernel density (Parzen, *On Estimation of a Probability Density Function and Mode*, 1962,

@@ -3,7 +3,7 @@
 use metric_core::{Euclidean, knn_self};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, linalg::general_mat_mul};
 
-use super::{directed, enough, norm, within};
+use super::checks::{directed, enough, norm, within};
 use crate::DensityError;
 
 /// Rows whose products are added at a time.

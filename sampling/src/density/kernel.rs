@@ -3,7 +3,7 @@
 use metric_core::{Chord, Distance, Euclidean, RowProgram, simd, walk, walk_self};
 use ndarray::ArrayView2;
 
-use super::{directed, enough, finite};
+use super::checks::{directed, enough, finite};
 use crate::DensityError;
 
 /// Distances that are turned into kernels at a time.

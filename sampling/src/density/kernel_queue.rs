@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use ndarray::{ArrayView2, Axis};
 
+use super::checks::enough;
 use super::kernel::{Kernel, KernelSum, LeftOut};
-use super::{GaussianKernelDensity, VonMisesFisherKernelDensity, enough, followed, is_room};
+use super::queue::{followed, is_room};
+use super::{GaussianKernelDensity, VonMisesFisherKernelDensity};
 use crate::{DensityError, RingBuffer};
 
 /// The share of its kernels that a sum must have kept.

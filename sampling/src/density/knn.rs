@@ -3,8 +3,9 @@
 use metric_core::{Euclidean, RowProgram, knn, knn_self, walk};
 use ndarray::{ArrayView2, Axis};
 
+use super::LogDensity;
+use super::checks::{dimension, enough, neighbors};
 use super::sphere::log_ball_volume;
-use super::{LogDensity, dimension, enough, neighbors};
 use crate::DensityError;
 
 /// k-nearest-neighbour density (Loftsgaarden and Quesenberry, *A Nonparametric Estimate of a Multivariate Density Function*,

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use metric_core::{Euclidean, Neighbors, knn};
 use ndarray::{ArrayView2, Axis};
 
-use super::{KnnDensity, enough, finite, followed, is_room};
+use super::KnnDensity;
+use super::checks::{enough, finite};
+use super::queue::{followed, is_room};
 use crate::{DensityError, RingBuffer};
 
 /// A [`RingBuffer`] whose rows know their leave-one-out [`KnnDensity`].

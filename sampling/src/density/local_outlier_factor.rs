@@ -3,7 +3,7 @@
 use metric_core::{Euclidean, Neighbors, knn, knn_self};
 use ndarray::ArrayView2;
 
-use super::{enough, neighbors};
+use super::checks::{enough, neighbors};
 use crate::DensityError;
 
 /// Local outlier factor (Breunig et al., *LOF: Identifying Density-Based Local Outliers*, 2000,

@@ -36,6 +36,7 @@
 //! ```
 
 mod bandwidth;
+mod checks;
 mod concentration;
 mod gaussian;
 mod intrinsic_dimension;
@@ -44,6 +45,7 @@ mod kernel_queue;
 mod knn;
 mod knn_queue;
 mod local_outlier_factor;
+mod queue;
 mod sphere;
 mod von_mises_fisher;
 
@@ -62,10 +64,9 @@ pub use von_mises_fisher::{
     VonMisesFisherKernelDensity, log_von_mises_fisher_constant, von_mises_fisher_concentration,
 };
 
-use metric_core::Error;
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 
-use crate::{DensityError, RingBuffer};
+use crate::DensityError;
 
 /// An estimator of densities, with its parameters chosen. Object-safe.
 pub trait LogDensity: Send + Sync {
@@ -87,98 +88,4 @@ pub trait LogDensity: Send + Sync {
         queries: ArrayView2<'_, f32>,
         bank: ArrayView2<'_, f32>,
     ) -> Result<Vec<f64>, DensityError>;
-}
-
-/// A parameter that must lie in a range.
-fn within(
-    name: &'static str,
-    got: f64,
-    range: std::ops::RangeInclusive<f64>,
-    expected: &'static str,
-) -> Result<f64, DensityError> {
-    if range.contains(&got) {
-        Ok(got)
-    } else {
-        Err(DensityError::InvalidParam {
-            name,
-            expected,
-            got,
-        })
-    }
-}
-
-/// A dimension to take the place of the ambient one.
-fn dimension(got: f64) -> Result<f64, DensityError> {
-    within(
-        "dimension",
-        got,
-        f64::MIN_POSITIVE..=f64::from(u32::MAX),
-        "above 0 and below 2^32",
-    )
-}
-
-/// A number of neighbours.
-fn neighbors(k: usize) -> Result<usize, DensityError> {
-    if k == 0 {
-        return Err(Error::ZeroNeighbors.into());
-    }
-    Ok(k)
-}
-
-/// At least so many rows?
-fn enough(needed: usize, rows: usize) -> Result<(), DensityError> {
-    if rows < needed {
-        return Err(DensityError::TooFewRows { needed, rows });
-    }
-    Ok(())
-}
-
-/// Rows that exist and are finite.
-fn finite(what: &'static str, rows: ArrayView2<'_, f32>) -> Result<(), DensityError> {
-    if rows.is_empty() {
-        return Err(Error::Empty { what }.into());
-    }
-    match rows.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        Some(((row, column), _)) => Err(Error::NonFinite { what, row, column }.into()),
-        None => Ok(()),
-    }
-}
-
-/// Rows that have a direction, in at least two dimensions.
-fn directed(what: &'static str, rows: ArrayView2<'_, f32>) -> Result<(), DensityError> {
-    finite(what, rows)?;
-    let is_zero = |row: ndarray::ArrayView1<'_, f32>| row.iter().all(|&value| value.abs() <= 0.0);
-    if let Some(row) = rows.outer_iter().position(is_zero) {
-        return Err(Error::ZeroRow { what, row }.into());
-    }
-    within(
-        "dim",
-        rows.ncols() as f64,
-        2.0..=f64::INFINITY,
-        "at least 2 for unit rows",
-    )?;
-    Ok(())
-}
-
-/// The lengths of rows with a direction, whatever their size.
-fn norm(row: ndarray::ArrayView1<'_, f32>) -> f64 {
-    let squares = row.iter().map(|&value| f64::from(value).powi(2));
-    squares.sum::<f64>().sqrt()
-}
-
-/// The rows of a buffer, oldest first, and then others.
-fn followed(buffer: &RingBuffer<f32>, rows: ArrayView2<'_, f32>) -> Array2<f32> {
-    let (older, newer) = buffer.as_slices();
-    let mut all = Vec::with_capacity(older.len() + newer.len() + rows.len());
-    all.extend_from_slice(older);
-    all.extend_from_slice(newer);
-    all.extend(rows.iter().copied());
-    Array2::from_shape_vec((buffer.len() + rows.nrows(), buffer.dim()), all)
-        .expect("both have rows of this dimension")
-}
-
-/// Are there rows, as a buffer of this size takes them?
-fn is_room(buffer: &RingBuffer<f32>, rows: ArrayView2<'_, f32>, labels: &[i64]) -> bool {
-    let (n, dim) = rows.dim();
-    (1..=buffer.capacity()).contains(&n) && n == labels.len() && dim == buffer.dim()
 }

@@ -3,10 +3,11 @@
 use metric_core::Chord;
 use ndarray::{Array1, ArrayView2};
 
+use super::LogDensity;
 use super::bandwidth::likeliest;
+use super::checks::{directed, enough, norm, within};
 use super::kernel::Kernel;
 use super::sphere::{log_mean_exp, log_sphere_area};
-use super::{LogDensity, directed, enough, norm, within};
 use crate::DensityError;
 
 /// The most a concentration may be.
