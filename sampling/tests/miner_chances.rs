@@ -69,6 +69,20 @@ fn random_triplets_are_uniform_for_every_anchor() {
 }
 
 #[test]
+fn anchors_draw_independently_of_each_other() {
+    let rows = Array2::zeros((6, 1));
+    let batch = Batch::new(rows.view(), Relevance::labels(&[0, 0, 0, 1, 2, 2])).unwrap();
+    let miner = RandomTriplets::new(1).unwrap();
+    let mut rng = generator(14);
+    let counts = outcomes(6000, || {
+        let triplets = miner.mine(&batch, &mut rng).unwrap();
+        let negatives = triplets.iter().filter(|t| t.0 < 2).map(|t| t.2);
+        negatives.collect::<Vec<u32>>()
+    });
+    assert_uniform(&counts, 3 * 3);
+}
+
+#[test]
 fn soft_hard_is_uniform_over_the_hard() {
     // Of anchor 0 positives at 1, 2, 3, 4 and negatives at 1.5, 2.5, 3.5, 5, 6: hard are 2, 3, 4 and 1.5, 2.5, 3.5.
     let rows = array![
