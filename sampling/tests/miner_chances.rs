@@ -272,7 +272,12 @@ fn a_switch_happens_as_often_as_asked_and_takes_every_positive_alike() {
 fn distance_weighting_serves_every_anchor_that_has_a_candidate_at_512_dimensions() {
     let labels: Vec<u32> = (0..128).map(|i| i / 4).collect();
     let mut rows = sphere(128, 512, 61);
-    for with_near_duplicate in [false, true] {
+    // Weights of 20000 dimensions are beyond the range of `f64`, and only their logarithms are not.
+    let dimensions = [512.0, 20_000.0];
+    for (with_near_duplicate, dimension) in [false, true]
+        .into_iter()
+        .flat_map(|with| dimensions.map(|d| (with, d)))
+    {
         if with_near_duplicate {
             // Rows 0 and 4 are of different classes.
             let near = rows.row(0).mapv(|x| x * (1.0 + 1e-6));
@@ -281,9 +286,8 @@ fn distance_weighting_serves_every_anchor_that_has_a_candidate_at_512_dimensions
         let batch = Batch::new(rows.view(), Relevance::labels(&labels)).unwrap();
         let row = |i: usize| -> Vec<f64> { rows.row(i).iter().map(|&x| f64::from(x)).collect() };
         let mut want = 0;
-        let triplets = DistanceWeighted::new()
-            .mine(&batch, &mut generator(62))
-            .unwrap();
+        let miner = DistanceWeighted::new().with_dimension(dimension).unwrap();
+        let triplets = miner.mine(&batch, &mut generator(62)).unwrap();
         for a in 0..128 {
             let negatives = (0..128).filter(|&j| labels[j] != labels[a]);
             let nearest = negatives
