@@ -1,4 +1,4 @@
-//! Which examples meet, in metric learning: samplers choose the batch, miners choose the triplets in it.
+//! Which examples meet, in metric learning: samplers choose the batch, miners the pairs and triplets in it.
 //!
 //! ```
 //! use metric_core::Relevance;
