@@ -6,13 +6,13 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::chi_square::{assert_follows, survival};
 use common::{generator, sphere};
 use metric_core::Relevance;
 use metric_sampling::{
     AllPairs, AllTriplets, Batch, BatchHard, Capped, DistanceWeighted, PairMiner, RandomTriplets,
     RhoSwitch, SoftHard, TripletMiner, UniformHistogram,
 };
+use metric_testkit::chance::assert_follows;
 use metric_testkit::oracle::euclidean;
 use ndarray::{Array2, array};
 
@@ -42,21 +42,6 @@ fn assert_uniform<T>(counts: &BTreeMap<T, f64>, outcomes: usize) {
 }
 
 /// Tables give 1 % at these (Pearson and Hartley, *Biometrika Tables for Statisticians*, table 8).
-#[test]
-fn the_chance_of_chi_square_is_that_of_tables() {
-    for (degrees, x) in [
-        (1, 6.6349),
-        (2, 9.2103),
-        (5, 15.0863),
-        (10, 23.2093),
-        (30, 50.8922),
-    ] {
-        // Their last digit is 5e-5 off at most, and the density there is below 0.01.
-        assert!((survival(x, degrees) - 0.01).abs() < 1e-6, "{degrees}");
-    }
-    assert!((survival(1.0, 1) - 0.317_310_507_9).abs() < 1e-10);
-}
-
 #[test]
 fn random_triplets_are_uniform_for_every_anchor() {
     let rows = Array2::zeros((8, 1));

@@ -2,7 +2,8 @@
 
 use ndarray::ArrayView2;
 
-use super::{DimensionAverage, KnnDensity, LogDensity, maximum_likelihood_dimension, neighbors};
+use super::checks::{finite, neighbors};
+use super::{DimensionAverage, KnnDensity, LogDensity, maximum_likelihood_dimension};
 use crate::DensityError;
 
 /// [k-nearest-neighbour density](KnnDensity) in the [dimension](maximum_likelihood_dimension) that the same neighbours tell.
@@ -67,7 +68,7 @@ impl Default for ManifoldDensity {
 
 impl LogDensity for ManifoldDensity {
     fn log_density_self(&self, rows: ArrayView2<'_, f32>) -> Result<Vec<f64>, DensityError> {
-        super::finite("rows", rows)?;
+        finite("rows", rows)?;
         let (n, most) = (rows.nrows(), rows.nrows() - 1);
         self.of_bank((rows, most), n, |knn| knn.log_density_self(rows))
     }
@@ -77,8 +78,8 @@ impl LogDensity for ManifoldDensity {
         queries: ArrayView2<'_, f32>,
         bank: ArrayView2<'_, f32>,
     ) -> Result<Vec<f64>, DensityError> {
-        super::finite("queries", queries)?;
-        super::finite("bank", bank)?;
+        finite("queries", queries)?;
+        finite("bank", bank)?;
         let (n, most) = (queries.nrows(), bank.nrows());
         self.of_bank((bank, most), n, |knn| knn.log_density(queries, bank))
     }

@@ -16,8 +16,6 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub(crate) mod chi_square;
-
 pub(crate) type Triples = Vec<(u32, u32, u32)>;
 pub(crate) type Twos = Vec<(u32, u32)>;
 
