@@ -1,5 +1,7 @@
 //! Batch samplers: which examples of the training set meet in a batch.
 
+mod classes;
+mod deal;
 mod pk;
 mod stream;
 mod uniform;
