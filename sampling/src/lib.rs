@@ -31,7 +31,9 @@ pub use mining::{
 };
 pub use ring_buffer::RingBuffer;
 pub use sampler::{
-    BatchSampler, BatchStream, EpochStream, PkSampler, PkStream, RandomBatches, StreamState,
-    UniformSampler,
+    BatchSampler, BatchStream, CategorySampler, ClassBalancedSampler, ClassShares, CoresetSampler,
+    DistanceHistogram, DistanceMatchingSampler, EpochStream, HardClassSampler, HierarchicalSampler,
+    PkSampler, PkStream, RandomBatches, Sharded, Share, StreamState, UniformSampler,
+    k_center_greedy, match_distances,
 };
 pub use tuples::{NegativePairs, Pairs, PositivePairs, Triplets};

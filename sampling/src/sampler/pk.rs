@@ -90,4 +90,8 @@ impl BatchSampler for PkSampler {
     fn examples(&self) -> usize {
         self.classes.examples()
     }
+
+    fn smallest_batch(&self) -> usize {
+        self.p * self.k
+    }
 }
