@@ -5,9 +5,8 @@ use ndarray::ArrayView2;
 use rand::{Rng, RngExt};
 
 use super::BatchSampler;
-use super::classes::none_zero;
 use super::embedded::Embedded;
-use super::rounds::Rounds;
+use super::pools::Pools;
 use crate::SamplerError;
 
 /// `n` rows of a pool `[m, dim]` that cover it: always the row farthest from those chosen, after `chosen` (greedy k-centre:
@@ -113,16 +112,18 @@ impl Cover {
 /// Batches of `P` classes with `K` examples each that are spread as far as a pool allows: a core-set of the pool (Sinha et al.,
 /// *Small-GAN*, 2020, <https://arxiv.org/abs/1910.13540>, for batches).
 ///
-/// An epoch goes in rounds, in each of which every class with examples left gives a group of `K`, in random order. Of the
-/// first `pool` groups that wait, the first begins a batch and [`k_center_greedy`] over the groups' mean embeddings adds
-/// `P − 1` of them; those left over at the end of a round meet in one batch, filled up with random other classes. So every
-/// example comes at least once an epoch and counts are exact; batches number as for
-/// [`HardClassSampler`](super::HardClassSampler). With `K = 1` and a label of its own for each example, batches are spread
-/// over the examples themselves.
+/// For each batch a pool is drawn: `pool` classes, `K` examples of each. The first begins the batch, and [`k_center_greedy`]
+/// over the groups' mean embeddings adds `P − 1` of them. An epoch has as many batches as the set fills,
+/// ```text
+/// batches = ⌈n / (P · K)⌉
+/// ```
+/// Counts in a batch are exact, but the choice also decides what is seen: classes on the rim come often, some in the
+/// middle of others not at all in one epoch. With `K = 1` and a label of its own for each example, batches are spread over the
+/// examples themselves.
 ///
 /// Embeddings are those last given; see [`refresh`](Self::refresh). A stream's state does not hold them.
 ///
-/// Cost of an epoch: `O(n (K + pool dim))` time at most, beside a copy of the embeddings.
+/// Cost of an epoch: `O(n pool dim)` time at most, a copy of the embeddings and `O(pool dim)` more memory.
 ///
 /// # Examples
 ///
@@ -139,14 +140,13 @@ impl Cover {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct CoresetSampler {
-    rounds: Rounds,
-    pool: usize,
+    pools: Pools,
     embeddings: Embedded,
 }
 
 impl CoresetSampler {
     /// A sampler for examples with these labels and embeddings `[n, dim]`: batches of `p` classes with `k` examples, out of
-    /// `pool` classes that wait (`p` of `p` is no choice; more than there are means all).
+    /// pools of `pool` classes (more than there are means all).
     ///
     /// # Errors
     ///
@@ -160,14 +160,9 @@ impl CoresetSampler {
         k: usize,
         pool: usize,
     ) -> Result<Self, SamplerError> {
-        let rounds = Rounds::new(labels, p, k)?;
-        enough(pool, p)?;
+        let pools = Pools::new(labels, p, k, pool)?;
         let embeddings = Embedded::of("embeddings", embeddings, labels.len())?;
-        Ok(Self {
-            rounds,
-            pool,
-            embeddings,
-        })
+        Ok(Self { pools, embeddings })
     }
 
     /// Replaces the embeddings `[n, dim]` for the epochs to come.
@@ -181,28 +176,17 @@ impl CoresetSampler {
     }
 }
 
-/// Does a pool of groups allow a batch of `p`?
-pub(super) fn enough(pool: usize, p: usize) -> Result<(), SamplerError> {
-    none_zero(&[("pool", pool)])?;
-    if pool < p {
-        return Err(SamplerError::SmallPool { pool, needed: p });
-    }
-    Ok(())
-}
-
 impl BatchSampler for CoresetSampler {
     fn epoch(&self, rng: &mut dyn Rng) -> Vec<Vec<usize>> {
-        self.rounds.epoch(self.pool, rng, |waiting| {
-            let means: Vec<Vec<f32>> = waiting
-                .iter()
-                .map(|one| self.embeddings.mean(&one.examples))
-                .collect();
+        self.pools.epoch(rng, |pool| {
+            let means = pool.iter().map(|group| self.embeddings.mean(group));
+            let means: Vec<Vec<f32>> = means.collect();
             let mut cover = Cover::new(means.len());
             let mut chosen = vec![0];
             loop {
                 let last = chosen[chosen.len() - 1];
                 cover.add(last, |a, b| distance(&means[a], &means[b]));
-                if chosen.len() == self.rounds.p {
+                if chosen.len() == self.pools.p {
                     return chosen;
                 }
                 chosen.push(cover.farthest());
@@ -211,14 +195,14 @@ impl BatchSampler for CoresetSampler {
     }
 
     fn batches_per_epoch(&self) -> usize {
-        self.rounds.batches_per_epoch()
+        self.pools.batches_per_epoch()
     }
 
     fn examples(&self) -> usize {
-        self.rounds.classes.examples()
+        self.pools.examples()
     }
 
     fn smallest_batch(&self) -> usize {
-        self.rounds.p * self.rounds.k
+        self.pools.batch_size()
     }
 }

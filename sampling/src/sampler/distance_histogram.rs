@@ -1,7 +1,7 @@
 //! How pairwise distances are distributed.
 
-use metric_core::{Error, Euclidean, each_row};
-use ndarray::{ArrayView2, Axis};
+use metric_core::{Distance, Error, Euclidean, each_row};
+use ndarray::ArrayView2;
 
 use super::classes::none_zero;
 use super::embedded::Embedded;
@@ -84,13 +84,13 @@ impl DistanceHistogram {
     /// ```text
     /// Σ_b |F(b) − G(b)|        F, G: the shares of pairs up to bin b
     /// ```
-    /// 0 if they agree, at most `bins − 1`. Cost: `O(m² dim)`.
+    /// 0 if they agree, up to distances that rounding takes over the edge of a bin; at most `bins − 1`. Cost: `O(m² dim)`.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new).
     pub fn wasserstein(&self, rows: ArrayView2<'_, f32>) -> Result<f64, SamplerError> {
-        if rows.len_of(Axis(0)) == 1 {
+        if rows.nrows() == 1 {
             return Err(SamplerError::SmallPool { pool: 1, needed: 2 });
         }
         let rows = Embedded::new("rows", rows)?;
@@ -116,7 +116,7 @@ impl DistanceHistogram {
 
     #[inline]
     pub(super) fn bin_of(&self, a: &[f32], b: &[f32]) -> usize {
-        self.bin(metric_core::Distance::distance(&Euclidean, a, b))
+        self.bin(Euclidean.distance(a, b))
     }
 
     /// The share of pairs up to each bin.

@@ -4,10 +4,9 @@ use ndarray::ArrayView2;
 use rand::{Rng, RngExt};
 
 use super::BatchSampler;
-use super::coreset::enough;
 use super::distance_histogram::{DistanceHistogram, transport};
 use super::embedded::Embedded;
-use super::rounds::Rounds;
+use super::pools::Pools;
 use crate::SamplerError;
 
 /// `n` rows of a pool `[m, dim]` whose pairwise distances are distributed as those of a memory, greedily (the choice of
@@ -117,9 +116,9 @@ fn matched(
 
 /// Batches of `P` classes with `K` examples each whose pairwise distances are distributed as a memory's, as well as a pool allows.
 ///
-/// Rounds and pools are those of [`CoresetSampler`](super::CoresetSampler), with its promises: every example comes at least
-/// once an epoch, counts are exact. Of the groups of `K` that wait, the first begins a batch, and each further one is that
-/// which brings the distances between all examples of the batch nearest to the target, as in [`match_distances`].
+/// Pools and the number of batches are those of [`CoresetSampler`](super::CoresetSampler). The first group of a pool begins a batch,
+/// and each further one is that which brings the distances between all examples of the batch nearest to the target, as in
+/// [`match_distances`]. Counts in a batch are exact, but not every example need come in an epoch.
 ///
 /// Embeddings and target are those last given; see [`refresh`](Self::refresh). A stream's state does not hold them.
 ///
@@ -139,15 +138,14 @@ fn matched(
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct DistanceMatchingSampler {
-    rounds: Rounds,
-    pool: usize,
+    pools: Pools,
     embeddings: Embedded,
     target: DistanceHistogram,
 }
 
 impl DistanceMatchingSampler {
     /// A sampler for examples with these labels and embeddings `[n, dim]`: batches of `p` classes with `k` examples, out of
-    /// `pool` classes that wait.
+    /// pools of `pool` classes.
     ///
     /// # Errors
     ///
@@ -160,12 +158,10 @@ impl DistanceMatchingSampler {
         k: usize,
         pool: usize,
     ) -> Result<Self, SamplerError> {
-        let rounds = Rounds::new(labels, p, k)?;
-        enough(pool, p)?;
+        let pools = Pools::new(labels, p, k, pool)?;
         let embeddings = Embedded::of("embeddings", embeddings, labels.len())?;
         Ok(Self {
-            rounds,
-            pool,
+            pools,
             embeddings,
             target,
         })
@@ -189,21 +185,21 @@ impl DistanceMatchingSampler {
 
 impl BatchSampler for DistanceMatchingSampler {
     fn epoch(&self, rng: &mut dyn Rng) -> Vec<Vec<usize>> {
-        self.rounds.epoch(self.pool, rng, |waiting| {
-            let items: Vec<&[usize]> = waiting.iter().map(|one| &one.examples[..]).collect();
-            matched(&self.embeddings, &items, 0, self.rounds.p, &self.target)
+        self.pools.epoch(rng, |pool| {
+            let items: Vec<&[usize]> = pool.iter().map(Vec::as_slice).collect();
+            matched(&self.embeddings, &items, 0, self.pools.p, &self.target)
         })
     }
 
     fn batches_per_epoch(&self) -> usize {
-        self.rounds.batches_per_epoch()
+        self.pools.batches_per_epoch()
     }
 
     fn examples(&self) -> usize {
-        self.rounds.classes.examples()
+        self.pools.examples()
     }
 
     fn smallest_batch(&self) -> usize {
-        self.rounds.p * self.rounds.k
+        self.pools.batch_size()
     }
 }

@@ -3,10 +3,11 @@
 use metric_core::{Distance, Euclidean};
 use ndarray::ArrayView2;
 use rand::Rng;
+use rand::seq::SliceRandom;
 
 use super::BatchSampler;
+use super::classes::{Classes, company, fresh_group, groups, none_zero};
 use super::embedded::Embedded;
-use super::rounds::Rounds;
 use crate::SamplerError;
 
 /// Batches of a class and the `P − 1` classes with the nearest prototypes, `K` examples each (hard negative class mining:
@@ -48,7 +49,9 @@ use crate::SamplerError;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct HardClassSampler {
-    rounds: Rounds,
+    classes: Classes,
+    p: usize,
+    k: usize,
     prototypes: Embedded,
 }
 
@@ -65,10 +68,15 @@ impl HardClassSampler {
         k: usize,
         embeddings: ArrayView2<'_, f32>,
     ) -> Result<Self, SamplerError> {
-        let rounds = Rounds::new(labels, p, k)?;
+        let classes = checked(labels, p, k)?;
         let embeddings = Embedded::of("embeddings", embeddings, labels.len())?;
-        let prototypes = embeddings.class_means(&rounds.classes);
-        Ok(Self { rounds, prototypes })
+        let prototypes = embeddings.class_means(&classes);
+        Ok(Self {
+            classes,
+            p,
+            k,
+            prototypes,
+        })
     }
 
     /// A sampler with a prototype `[classes, dim]` for each class, in order of the labels.
@@ -82,9 +90,14 @@ impl HardClassSampler {
         k: usize,
         prototypes: ArrayView2<'_, f32>,
     ) -> Result<Self, SamplerError> {
-        let rounds = Rounds::new(labels, p, k)?;
-        let prototypes = Embedded::of("prototypes", prototypes, rounds.classes.len())?;
-        Ok(Self { rounds, prototypes })
+        let classes = checked(labels, p, k)?;
+        let prototypes = Embedded::of("prototypes", prototypes, classes.len())?;
+        Ok(Self {
+            classes,
+            p,
+            k,
+            prototypes,
+        })
     }
 
     /// Makes the class means of these embeddings `[n, dim]` the prototypes of the epochs to come.
@@ -94,7 +107,7 @@ impl HardClassSampler {
     /// As [`new`](Self::new); nothing is changed then.
     pub fn refresh(&mut self, embeddings: ArrayView2<'_, f32>) -> Result<(), SamplerError> {
         let embeddings = Embedded::of("embeddings", embeddings, self.examples())?;
-        self.prototypes = embeddings.class_means(&self.rounds.classes);
+        self.prototypes = embeddings.class_means(&self.classes);
         Ok(())
     }
 
@@ -104,7 +117,7 @@ impl HardClassSampler {
     ///
     /// As [`with_prototypes`](Self::with_prototypes); nothing is changed then.
     pub fn set_prototypes(&mut self, prototypes: ArrayView2<'_, f32>) -> Result<(), SamplerError> {
-        self.prototypes = Embedded::of("prototypes", prototypes, self.rounds.classes.len())?;
+        self.prototypes = Embedded::of("prototypes", prototypes, self.classes.len())?;
         Ok(())
     }
 
@@ -113,36 +126,87 @@ impl HardClassSampler {
         let (n, dim) = (self.prototypes.len(), self.prototypes.dim());
         ArrayView2::from_shape((n, dim), self.prototypes.data()).expect("rows of one length")
     }
+
+    /// The positions of the `P − 1` groups whose classes are nearest to that of the first, nearest first.
+    fn company(&self, waiting: &[(usize, Vec<usize>)]) -> Vec<usize> {
+        let prototype = |at: usize| self.prototypes.row(waiting[at].0);
+        let mut others: Vec<(f32, usize)> = (1..waiting.len())
+            .map(|at| (Euclidean.rank(prototype(0), prototype(at)), at))
+            .collect();
+        let order = |a: &(f32, usize), b: &(f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        let company = self.p - 1;
+        if company < others.len() {
+            others.select_nth_unstable_by(company, order);
+            others.truncate(company);
+        }
+        others.sort_unstable_by(order);
+        others.into_iter().map(|(_, at)| at).collect()
+    }
+}
+
+fn checked(labels: &[u32], p: usize, k: usize) -> Result<Classes, SamplerError> {
+    none_zero(&[("p", p), ("k", k)])?;
+    Classes::new(labels, p.max(2))
 }
 
 impl BatchSampler for HardClassSampler {
     fn epoch(&self, rng: &mut dyn Rng) -> Vec<Vec<usize>> {
-        let rows = &self.prototypes;
-        self.rounds.epoch(usize::MAX, rng, |waiting| {
-            let seed = rows.row(waiting[0].class);
-            let mut others: Vec<(f32, usize)> = (1..waiting.len())
-                .map(|at| (Euclidean.rank(seed, rows.row(waiting[at].class)), at))
+        let mut left: Vec<Vec<Vec<usize>>> = self
+            .classes
+            .iter()
+            .map(|class| groups(class, self.k, rng))
+            .collect();
+        let mut batches = Vec::with_capacity(self.batches_per_epoch());
+        loop {
+            // A class and `K` of its examples, waiting for company.
+            let mut waiting: Vec<(usize, Vec<usize>)> = left
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(class, groups)| groups.pop().map(|group| (class, group)))
                 .collect();
-            let order =
-                |a: &(f32, usize), b: &(f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-            let company = self.rounds.p - 1;
-            others.select_nth_unstable_by(company, order);
-            others.truncate(company);
-            others.sort_unstable_by(order);
-            let company = others.into_iter().map(|(_, at)| at);
-            std::iter::once(0).chain(company).collect()
-        })
+            if waiting.is_empty() {
+                break;
+            }
+            waiting.shuffle(rng);
+            while waiting.len() > self.p {
+                let mut meet = vec![0];
+                meet.extend(self.company(&waiting));
+                let batch = meet.iter().flat_map(|&at| &waiting[at].1);
+                batches.push(batch.copied().collect());
+                // From the back, so that the positions of the others stand.
+                meet.sort_unstable_by(|a, b| b.cmp(a));
+                for at in meet {
+                    waiting.swap_remove(at);
+                }
+            }
+            let (present, rest): (Vec<usize>, Vec<Vec<usize>>) = waiting.into_iter().unzip();
+            let mut batch = rest.concat();
+            for class in company(&present, self.p, self.classes.len(), rng) {
+                batch.extend(fresh_group(self.classes.members(class), self.k, rng));
+            }
+            batches.push(batch);
+        }
+        batches.shuffle(rng);
+        batches
     }
 
     fn batches_per_epoch(&self) -> usize {
-        self.rounds.batches_per_epoch()
+        let groups = self.classes.iter().map(|c| c.len().div_ceil(self.k));
+        let mut groups: Vec<usize> = groups.collect();
+        groups.sort_unstable();
+        let (mut before, mut batches) = (0, 0);
+        for (at, &rounds) in groups.iter().enumerate() {
+            batches += (rounds - before) * (groups.len() - at).div_ceil(self.p);
+            before = rounds;
+        }
+        batches
     }
 
     fn examples(&self) -> usize {
-        self.rounds.classes.examples()
+        self.classes.examples()
     }
 
     fn smallest_batch(&self) -> usize {
-        self.rounds.p * self.rounds.k
+        self.p * self.k
     }
 }

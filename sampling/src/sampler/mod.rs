@@ -11,7 +11,7 @@ mod embedded;
 mod hard_class;
 mod hierarchical;
 mod pk;
-mod rounds;
+mod pools;
 mod sharded;
 mod stream;
 mod two_level;
