@@ -196,4 +196,38 @@ pub enum BufferError {
         /// Pushes so far.
         pushes: u64,
     },
+    /// A parameter is out of its range.
+    #[error("{name} must be {expected}, got {got}")]
+    InvalidParam {
+        /// Name of the parameter.
+        name: &'static str,
+        /// The range in words.
+        expected: &'static str,
+        /// The value given.
+        got: f64,
+    },
+    /// Rows and the indices they are for differ in number.
+    #[error("{rows} rows need as many indices, got {indices}")]
+    Indices {
+        /// Rows given.
+        rows: usize,
+        /// Indices given.
+        indices: usize,
+    },
+    /// An index beyond the bank.
+    #[error("indices must be below the number of rows ({rows}), got {index}")]
+    UnknownRow {
+        /// The index.
+        index: usize,
+        /// Rows of the bank.
+        rows: usize,
+    },
+    /// A stored bank of rows of length one has another one.
+    #[error("stored rows must have length one, but row {row} has {norm}")]
+    NotUnit {
+        /// The first such row.
+        row: usize,
+        /// Its length.
+        norm: f64,
+    },
 }

@@ -19,6 +19,8 @@
 
 mod batch;
 mod error;
+mod eviction;
+mod memory_bank;
 mod mining;
 mod ring_buffer;
 mod sampler;
@@ -26,6 +28,8 @@ mod tuples;
 
 pub use batch::Batch;
 pub use error::{BufferError, MiningError, SamplerError};
+pub use eviction::Eviction;
+pub use memory_bank::MemoryBank;
 pub use mining::{
     BatchHard, RandomTriplets, SemiHard, TripletKind, TripletMarginMiner, TripletMiner,
 };
