@@ -81,10 +81,10 @@ pub enum SamplerError {
         /// The value given.
         got: f64,
     },
-    /// Two lists that should speak of the same examples differ in length.
-    #[error("{what} are needed for {needed}, got {got}")]
+    /// A list has another length than what it belongs to.
+    #[error("{needed} {what} are needed, got {got}")]
     Count {
-        /// Which list.
+        /// What it lists.
         what: &'static str,
         /// Its right length.
         needed: usize,

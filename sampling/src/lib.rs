@@ -18,6 +18,8 @@
 //! ```
 
 mod batch;
+#[cfg(feature = "burn")]
+pub mod burn;
 mod error;
 mod eviction;
 mod memory_bank;
