@@ -76,7 +76,7 @@ struct Plan {
 
 impl Plan {
     /// What the stream has left of its epoch, or its next one.
-    fn of<R: Rng>(stream: &mut dyn BatchStream, rng: &mut R) -> Self {
+    fn of(stream: &mut dyn BatchStream, rng: &mut dyn Rng) -> Self {
         let batches = match stream.state().remaining.len() {
             0 => stream.batches_per_epoch(),
             left => left,
@@ -108,7 +108,7 @@ impl Plan {
 
 impl EpochOrder {
     /// What the stream has left of its epoch, or, if nothing, its next one.
-    pub fn new<R: Rng>(stream: &mut dyn BatchStream, rng: &mut R) -> Self {
+    pub fn new(stream: &mut dyn BatchStream, rng: &mut dyn Rng) -> Self {
         let plan = Plan::of(stream, rng);
         Self(Arc::new(RwLock::new(Arc::new(plan))))
     }
@@ -120,10 +120,10 @@ impl EpochOrder {
     /// [`SamplerError::Count`] if it has another number of batches or examples, which a loader with workers would not notice: after
     /// an epoch that a resumed stream only finished, make a new order and a new loader. The epoch is then taken from the
     /// stream, and the order left as it was.
-    pub fn next_epoch<R: Rng>(
+    pub fn next_epoch(
         &self,
         stream: &mut dyn BatchStream,
-        rng: &mut R,
+        rng: &mut dyn Rng,
     ) -> Result<(), SamplerError> {
         let (plan, before) = (Plan::of(stream, rng), self.plan());
         for (what, needed, got) in [
@@ -195,6 +195,12 @@ pub struct OrderedDataset<D> {
 impl<I, D: Dataset<I>> Dataset<I> for OrderedDataset<D> {
     fn get(&self, index: usize) -> Result<I, DatasetError> {
         self.data.get(self.order.plan().examples[index])
+    }
+
+    fn get_many(&self, indexes: Vec<usize>) -> Result<Vec<I>, DatasetError> {
+        let plan = self.order.plan();
+        let examples = indexes.into_iter().map(|index| plan.examples[index]);
+        self.data.get_many(examples.collect())
     }
 
     fn len(&self) -> usize {

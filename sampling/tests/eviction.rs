@@ -36,8 +36,8 @@ fn naive(held: &[Held], new: &[[i32; 2]], k: usize, surplus: usize) -> Vec<Held>
 proptest! {
     #[test]
     fn the_row_that_leaves_is_always_in_the_densest_region(
-        capacity in 2..10usize, k in 0..5usize,
-        pushes in prop::collection::vec(prop::collection::vec((-6..6i32, -6..6i32), 0..7), 1..8),
+        capacity in prop_oneof![2..10usize, 30..60usize], k in 0..5usize,
+        pushes in prop::collection::vec(prop::collection::vec((-6..6i32, -6..6i32), 0..58), 1..6),
     ) {
         let eviction = if k == 0 { Eviction::ClosestPair } else { Eviction::Densest { k } };
         let mut buffer = RingBuffer::<f32>::new(capacity, 2).unwrap().with_eviction(eviction).unwrap();
@@ -61,6 +61,27 @@ proptest! {
             prop_assert_eq!(&restored, &buffer);
             buffer = restored;
         }
+    }
+
+    #[test]
+    fn a_region_that_loses_most_of_its_rows_at_once_thins_out_one_by_one(
+        crowd in prop::collection::vec((0..40i32, 0..40i32), 50),
+        few in prop::collection::vec((1000..9000i32, 0..9000i32), 30..48),
+        k in 1..6usize,
+    ) {
+        let grid = |rows: Vec<(i32, i32)>| rows.into_iter().map(|(x, y)| [x, y]).collect::<Vec<_>>();
+        let (crowd, few) = (grid(crowd), grid(few));
+        let eviction = Eviction::Densest { k };
+        let mut buffer = RingBuffer::<f64>::new(50, 2).unwrap().with_eviction(eviction).unwrap();
+        for (push, rows) in [&crowd, &few].into_iter().enumerate() {
+            let labels: Vec<i64> = (0..rows.len()).map(|at| (push * 100 + at) as i64).collect();
+            let new = Array2::from_shape_fn((rows.len(), 2), |(i, j)| f64::from(rows[i][j]));
+            buffer.push(new.view(), &labels).unwrap();
+        }
+        let held: Vec<Held> = (0..).zip(&crowd).map(|(label, &row)| (row, label, 1)).collect();
+        let want = naive(&held, &few, k, few.len());
+        let want: Vec<i64> = want.iter().map(|one| one.1).chain((100..).take(few.len())).collect();
+        prop_assert_eq!(buffer.labels(), want);
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn extreme_rows_stay_finite() {
         bank = bank.with_unit_rows().unwrap();
         bank.update(&[0, 1], rows.view()).unwrap();
         assert!(bank.rows().iter().all(|v| v.is_finite()));
-        assert_eq!(bank.rows().row(1).to_vec()[1], 0.0);
+        assert!(bank.rows()[[1, 1]].abs() < 1e-300);
     }
 }
 

@@ -66,12 +66,8 @@ impl Embedded {
         self.data.len() / self.dim
     }
 
-    pub(super) fn dim(&self) -> usize {
-        self.dim
-    }
-
-    pub(super) fn data(&self) -> &[f32] {
-        &self.data
+    pub(super) fn view(&self) -> ArrayView2<'_, f32> {
+        ArrayView2::from_shape((self.len(), self.dim), &self.data).expect("rows of one length")
     }
 
     #[inline]

@@ -123,8 +123,7 @@ impl HardClassSampler {
 
     /// The prototypes `[classes, dim]`, in order of the labels.
     pub fn prototypes(&self) -> ArrayView2<'_, f32> {
-        let (n, dim) = (self.prototypes.len(), self.prototypes.dim());
-        ArrayView2::from_shape((n, dim), self.prototypes.data()).expect("rows of one length")
+        self.prototypes.view()
     }
 
     /// The positions of the `P − 1` groups whose classes are nearest to that of the first, nearest first.

@@ -33,12 +33,14 @@ pub enum Share {
 /// ```
 /// use metric_sampling::{BatchSampler, Share, Sharded, UniformSampler};
 /// use rand::SeedableRng;
-/// let epoch = |rank| {
-///     let sampler = UniformSampler::new(8, 4)?;
+/// let sampler = UniformSampler::new(8, 4)?;
+/// let mut all = Vec::new();
+/// for rank in 0..2 {
 ///     let shard = Sharded::new(sampler, rank, 2, Share::PartOfEach)?;
-///     Ok(shard.epoch(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)))
-/// };
-/// let mut all = [epoch(0)?, epoch(1)?].concat().concat();
+///     let epoch = shard.epoch(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1));
+///     assert!(epoch.iter().all(|batch| batch.len() == 2));
+///     all.extend(epoch.concat());
+/// }
 /// all.sort();
 /// assert_eq!(all, [0, 1, 2, 3, 4, 5, 6, 7]);
 /// # Ok::<(), metric_sampling::SamplerError>(())
@@ -136,7 +138,7 @@ impl<S: BatchSampler> BatchSampler for Sharded<S> {
         let cut = self.least_shared() / self.ranks;
         match self.share {
             Share::PartOfEach => cut,
-            Share::WholeBatches if self.sampler.batches_per_epoch() % self.ranks == 0 => {
+            Share::WholeBatches if self.sampler.batches_per_epoch().is_multiple_of(self.ranks) => {
                 self.sampler.smallest_batch()
             }
             Share::WholeBatches => cut.min(self.sampler.smallest_batch()),
