@@ -532,6 +532,27 @@ fn the_first_seed_takes_its_nearest_classes() {
 }
 
 #[test]
+fn those_left_over_do_not_always_come_last() {
+    let labels = [0, 1, 2, 3, 4, 5, 6];
+    let rows = embedded(&labels, 2, 1);
+    let sampler = HardClassSampler::new(&labels, 3, 1, rows.view()).unwrap();
+    let mut places = BTreeSet::new();
+    for seed in 0..60 {
+        let epoch = sampler.epoch(&mut seeded(seed));
+        let again =
+            |example: &usize| epoch.iter().flatten().filter(|&one| one == example).count() == 2;
+        // One of seven is left over, and gets two of the others for company.
+        let left = |batch: &Vec<usize>| !again(&batch[0]) && batch[1..].iter().all(again);
+        let left: Vec<usize> = (0..3).filter(|&at| left(&epoch[at])).collect();
+        // Both may come from one other batch, which then looks the same.
+        if let [place] = left[..] {
+            places.insert(place);
+        }
+    }
+    assert_eq!(places, BTreeSet::from([0, 1, 2]));
+}
+
+#[test]
 fn refreshed_prototypes_count_from_the_next_epoch() {
     let labels = [0, 1, 2, 3];
     let pairs = |stream: &mut EpochStream<HardClassSampler>, rng: &mut ChaCha8Rng| {
