@@ -15,6 +15,7 @@ use metric_sampling::burn::{EpochOrder, WholeBatches};
 use metric_sampling::{
     BatchSampler, BatchStream, EpochStream, PkSampler, SamplerError, Sharded, Share, UniformSampler,
 };
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -41,7 +42,7 @@ fn labels() -> Vec<u32> {
         .collect()
 }
 
-/// Sizes differ from batch to batch.
+/// Sizes differ from batch to batch, and from epoch to epoch.
 #[derive(Clone)]
 struct Uneven;
 
@@ -50,6 +51,7 @@ impl BatchSampler for Uneven {
         let mut epoch = UniformSampler::new(EXAMPLES, 10).unwrap().epoch(rng);
         let moved = epoch[1].split_off(3);
         epoch[3].extend(moved);
+        epoch.shuffle(rng);
         epoch
     }
     fn batches_per_epoch(&self) -> usize {
