@@ -18,9 +18,13 @@
 //! ```
 
 mod batch;
+#[cfg(feature = "burn")]
+pub mod burn;
 mod candidates;
 pub mod density;
 mod error;
+mod eviction;
+mod memory_bank;
 mod mining;
 mod ring_buffer;
 mod sampler;
@@ -28,6 +32,8 @@ mod tuples;
 
 pub use batch::Batch;
 pub use error::{BufferError, DensityError, MiningError, SamplerError};
+pub use eviction::Eviction;
+pub use memory_bank::MemoryBank;
 pub use mining::{
     AllPairs, AllTriplets, Anchor, AngularMiner, AsPairs, AsTriplets, BatchEasyHard, BatchHard,
     Capped, Choice, DensityAware, DistanceWeighted, DrawWeights, HardClusters, HardestNegatives,
@@ -37,7 +43,9 @@ pub use mining::{
 };
 pub use ring_buffer::RingBuffer;
 pub use sampler::{
-    BatchSampler, BatchStream, EpochStream, PkSampler, PkStream, RandomBatches, StreamState,
-    UniformSampler,
+    BatchSampler, BatchStream, CategorySampler, ClassBalancedSampler, ClassShares, CoresetSampler,
+    DistanceHistogram, DistanceMatchingSampler, EpochStream, HardClassSampler, HierarchicalSampler,
+    PkSampler, PkStream, RandomBatches, Sharded, Share, StreamState, UniformSampler,
+    k_center_greedy, match_distances,
 };
 pub use tuples::{NegativePairs, Pairs, PositivePairs, Triplets};
