@@ -293,5 +293,10 @@ fn distance_weighting_serves_every_anchor_that_has_a_candidate_at_512_dimensions
             want += usize::from(nearest < 1.4);
         }
         assert_eq!(want, 128);
+        if with_near_duplicate {
+            // Its weight is e³⁰⁰ times that of any other at 512 dimensions.
+            let mut of_duplicates = triplets.iter().filter(|t| t.0 == 0 || t.0 == 4);
+            assert!(of_duplicates.all(|(a, _, n)| n == 4 - a));
+        }
     }
 }

@@ -433,6 +433,40 @@ proptest! {
     }
 }
 
+/// Distances from 1e-18 to 1e18 among many positives, so that nearly all fall together; many are equal.
+#[test]
+fn semi_hard_finds_the_nearest_behind_at_any_spread_of_distances() {
+    use rand::RngExt;
+    let mut rng = common::generator(71);
+    let mut triplets_found = 0;
+    for (n, spread) in [(150, 18.0f64), (150, 3.0), (400, 0.0), (97, 1.0)] {
+        let rows = ndarray::Array2::from_shape_simple_fn((n, 1), || {
+            let exponent = (rng.random_range(-1.0..1.0) * spread).round();
+            (f64::from(rng.random_range(-9..9)) * 10f64.powf(exponent)) as f32
+        });
+        let labels: Vec<u32> = (0..n).map(|_| rng.random_range(0..3)).collect();
+        let batch = Batch::new(rows.view(), Relevance::labels(&labels)).unwrap();
+        let want = batch.each_anchor(&metric_core::Euclidean, |anchor| {
+            let positives = anchor.positives().iter();
+            let with_nearest = positives.filter_map(|p| {
+                let mut nearest: Option<metric_sampling::Partner> = None;
+                for n in anchor.negatives().filter(|n| n.distance > p.distance) {
+                    if nearest.is_none_or(|best| n.distance < best.distance) {
+                        nearest = Some(n);
+                    }
+                }
+                Some((anchor.index(), p.index, nearest?.index))
+            });
+            with_nearest.collect::<Triples>()
+        });
+        let want: Triples = want.unwrap().concat();
+        let got = triplets(&SemiHard::new(1e30).unwrap(), &batch, 1);
+        triplets_found += got.len();
+        assert_eq!(got, want);
+    }
+    assert!(triplets_found > 10_000);
+}
+
 #[test]
 fn miners_of_one_kind_serve_as_the_other() {
     let rows = array![[0.0f32], [1.0], [3.0], [7.0]];
