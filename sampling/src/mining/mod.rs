@@ -71,6 +71,16 @@ pub trait TripletMiner: Send + Sync {
     ///
     /// A [`MiningError`] if the miner's distance or parameters do not suit the batch.
     fn mine(&self, batch: &Batch<'_>, rng: &mut dyn Rng) -> Result<Triplets, MiningError>;
+
+    /// The [effective sample size](DrawWeights::effective_sample_size) of the weights that each anchor's negatives are drawn
+    /// by, if the miner draws by weights.
+    ///
+    /// # Errors
+    ///
+    /// As [`mine`](Self::mine).
+    fn effective_sample_sizes(&self, _batch: &Batch<'_>) -> Result<Option<Vec<f64>>, MiningError> {
+        Ok(None)
+    }
 }
 
 /// Chooses pairs from a batch. Object-safe.

@@ -3,7 +3,7 @@
 use metric_core::{Distance, Relevance};
 use serde::{Deserialize, Serialize};
 
-use super::NegativeWeights;
+use super::TripletMiner;
 use crate::{Batch, MiningError, Triplets};
 
 /// How hard, how varied and how trustworthy the triplets of a batch are.
@@ -21,7 +21,7 @@ use crate::{Batch, MiningError, Triplets};
 /// let miner = DensityAware::new();
 /// let triplets = miner.mine(&batch, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))?;
 /// let report = MiningReport::of(&batch, &triplets, &Cosine, 0.2)?
-///     .with_weights(&batch, &miner)?
+///     .with_miner(&batch, &miner)?
 ///     .with_truth(&triplets, Relevance::labels(&[5, 5, 5, 6]));
 /// assert_eq!((report.triplets, report.anchors), (4, 4));
 /// assert!(report.false_negatives.is_some_and(|rate| rate > 0.0));
@@ -41,8 +41,8 @@ pub struct MiningReport {
     /// How many items, each chosen equally often, would make as varied negatives: `(Σ c)² / Σ c²` over how often each was
     /// chosen.
     pub effective_negatives: f64,
-    /// Mean over anchors of the [effective sample size](crate::DrawWeights::effective_sample_size) of the weights they were
-    /// drawn by, if there were any.
+    /// Mean over anchors with a negative to draw of the [effective sample size](crate::DrawWeights::effective_sample_size) of
+    /// their negatives' weights, if these were drawn by weights.
     pub effective_sample_size: Option<f64>,
     /// Share of triplets whose negative is in truth relevant to the anchor, if the truth is known.
     pub false_negatives: Option<f64>,
@@ -125,19 +125,20 @@ impl MiningReport {
         })
     }
 
-    /// The same with the effective sample size of the weights that negatives were drawn by.
+    /// The same with the effective sample size of the weights that the miner draws negatives by, if it does.
     ///
     /// # Errors
     ///
-    /// Those of [`NegativeWeights::each_weighted`].
-    pub fn with_weights(
+    /// Those of [`TripletMiner::effective_sample_sizes`].
+    pub fn with_miner(
         mut self,
         batch: &Batch<'_>,
-        weights: &impl NegativeWeights,
+        miner: &dyn TripletMiner,
     ) -> Result<Self, MiningError> {
-        let sizes = weights.each_weighted(batch, |_, weights| weights.effective_sample_size())?;
-        let served = sizes.iter().filter(|&&size| size > 0.0).count();
-        self.effective_sample_size = Some(sizes.iter().sum::<f64>() / served.max(1) as f64);
+        self.effective_sample_size = miner.effective_sample_sizes(batch)?.map(|sizes| {
+            let served = sizes.iter().filter(|&&size| size > 0.0).count();
+            sizes.iter().sum::<f64>() / served.max(1) as f64
+        });
         Ok(self)
     }
 

@@ -138,4 +138,9 @@ impl<W: NegativeWeights> TripletMiner for W {
         })?;
         Ok(join_triplets(found))
     }
+
+    fn effective_sample_sizes(&self, batch: &Batch<'_>) -> Result<Option<Vec<f64>>, MiningError> {
+        self.each_weighted(batch, |_, weights| weights.effective_sample_size())
+            .map(Some)
+    }
 }
