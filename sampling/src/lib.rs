@@ -22,12 +22,13 @@ mod candidates;
 pub mod density;
 mod error;
 mod mining;
+pub mod positives;
 mod ring_buffer;
 mod sampler;
 mod tuples;
 
 pub use batch::Batch;
-pub use error::{BufferError, DensityError, MiningError, SamplerError};
+pub use error::{BufferError, DensityError, MiningError, PrototypeError, SamplerError};
 pub use mining::{
     AllPairs, AllTriplets, Anchor, AngularMiner, AsPairs, AsTriplets, BatchEasyHard, BatchHard,
     Capped, Choice, DistanceWeighted, HardClusters, HardestNegatives, Hdc, MultiSimilarityMiner,

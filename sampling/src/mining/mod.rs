@@ -14,10 +14,10 @@ mod hdc;
 mod multi_similarity;
 mod pair_margin;
 mod random;
-mod random_rows;
+pub(crate) mod random_rows;
 mod rho_switch;
 mod semi_hard;
-mod sides;
+pub(crate) mod sides;
 mod soft_hard;
 mod triplet_margin;
 mod uniform_histogram;
@@ -115,7 +115,7 @@ macro_rules! with_distance {
 }
 use with_distance;
 
-fn checked(
+pub(crate) fn checked(
     name: &'static str,
     expected: &'static str,
     got: f64,
@@ -138,7 +138,7 @@ fn checked_margin(name: &'static str, got: f64) -> Result<f64, MiningError> {
     checked(name, "finite and at least 0", got, holds)
 }
 
-fn checked_count(name: &'static str, got: usize) -> Result<usize, MiningError> {
+pub(crate) fn checked_count(name: &'static str, got: usize) -> Result<usize, MiningError> {
     checked(name, "at least 1", got as f64, got > 0).map(|_| got)
 }
 
