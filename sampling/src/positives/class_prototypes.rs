@@ -18,7 +18,7 @@ use crate::PrototypeError;
 /// p_c ← m p_c + (1 − m) μ_c                            updated; on the sphere then rescaled to length 1
 /// ```
 /// Classes come in the order of their labels, which need not be near each other. A class without an example has no
-/// prototype. On the sphere neither has one whose directions cancel, to a mean shorter than `1e-9`; where that happens in an
+/// prototype. On the sphere neither has one whose directions cancel, to a mean shorter than `2⁻²³`; where that happens in an
 /// update, or `m p_c + (1 − m) μ_c` cancels, the prototype stays as it was.
 ///
 /// Deviates from the paper, whose prototypes are means of a few examples each step: here they may also be kept up by momentum.

@@ -33,8 +33,9 @@ use ndarray::{ArrayView1, ArrayView2};
 
 use crate::PrototypeError;
 
-/// Means of directions that are shorter have none: rows are rounded to `f32`, which turns each by up to `6e-8`.
-const SHORTEST: f64 = 1e-9;
+/// Means of directions that are shorter have none: rows are rounded to `f32`, which moves each direction, and so their mean, by up
+/// to half of this.
+const SHORTEST: f64 = f32::EPSILON as f64;
 
 /// Rows that lie one after another.
 fn as_rows(data: &[f32], dim: usize) -> ArrayView2<'_, f32> {
