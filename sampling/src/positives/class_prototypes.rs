@@ -1,5 +1,7 @@
 //! A prototype for every class: the mean of its examples.
 
+mod stored;
+
 use metric_core::{Distance, Error, Neighbors, knn_self};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -45,7 +47,7 @@ use crate::PrototypeError;
 /// # Ok::<(), metric_sampling::PrototypeError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "Stored", try_from = "Stored")]
+#[serde(into = "stored::Stored", try_from = "stored::Stored")]
 pub struct ClassPrototypes {
     dim: usize,
     spherical: bool,
@@ -316,60 +318,5 @@ impl ClassPrototypes {
 
     fn row(&self, place: usize) -> &[f32] {
         &self.rows[place * self.dim..][..self.dim]
-    }
-}
-
-/// Prototypes as they are stored.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    dim: usize,
-    spherical: bool,
-    labels: Vec<u32>,
-    counts: Vec<u64>,
-    rows: Vec<f32>,
-}
-
-impl From<ClassPrototypes> for Stored {
-    fn from(prototypes: ClassPrototypes) -> Self {
-        Self {
-            dim: prototypes.dim,
-            spherical: prototypes.spherical,
-            labels: prototypes.labels,
-            counts: prototypes.counts,
-            rows: prototypes.rows,
-        }
-    }
-}
-
-impl TryFrom<Stored> for ClassPrototypes {
-    type Error = PrototypeError;
-
-    fn try_from(stored: Stored) -> Result<Self, PrototypeError> {
-        let empty = Self::new(stored.dim)?;
-        let prototypes = stored.labels.len();
-        super::parts(prototypes, "counts", prototypes, stored.counts.len())?;
-        let needed = prototypes.saturating_mul(stored.dim);
-        super::parts(prototypes, "numbers", needed, stored.rows.len())?;
-        let is_out = |pair: &[u32]| pair[0] >= pair[1];
-        if let Some(before) = stored.labels.windows(2).position(is_out) {
-            let place = before + 1;
-            return Err(PrototypeError::Order { place });
-        }
-        if let Some(place) = stored.counts.iter().position(|&count| count == 0) {
-            let label = stored.labels[place];
-            return Err(PrototypeError::NoExamples { label });
-        }
-        let rows = as_rows(&stored.rows, stored.dim);
-        super::finite("prototypes", rows)?;
-        if stored.spherical {
-            super::on_sphere(rows)?;
-        }
-        Ok(Self {
-            spherical: stored.spherical,
-            labels: stored.labels,
-            counts: stored.counts,
-            rows: stored.rows,
-            ..empty
-        })
     }
 }

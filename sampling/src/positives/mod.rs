@@ -16,14 +16,14 @@
 
 mod class_prototypes;
 mod cluster_prototypes;
+mod clustering;
 mod false_negatives;
 mod nearest;
 mod supported;
 
 pub use class_prototypes::ClassPrototypes;
-pub use cluster_prototypes::{
-    ClusterPrototypes, Granularity, PrototypeClustering, SelectedPrototypes,
-};
+pub use cluster_prototypes::{ClusterPrototypes, Granularity, SelectedPrototypes};
+pub use clustering::PrototypeClustering;
 pub use false_negatives::{FalseNegatives, SupportScore};
 pub use nearest::{BankPositives, NearestPositives};
 pub use supported::SupportedReference;
@@ -99,4 +99,15 @@ fn on_sphere(rows: ArrayView2<'_, f32>) -> Result<(), PrototypeError> {
         }
     }
     Ok(())
+}
+
+fn at_least_one(name: &'static str, count: usize) -> Result<usize, PrototypeError> {
+    if count > 0 {
+        return Ok(count);
+    }
+    Err(PrototypeError::InvalidParam {
+        name,
+        expected: "at least 1",
+        got: 0.0,
+    })
 }
