@@ -87,6 +87,23 @@ pub enum MiningError {
         /// Densities given.
         densities: usize,
     },
+    /// The prototypes of the classes could not be formed.
+    #[error(transparent)]
+    Prototypes(#[from] PrototypeError),
+    /// Every item of the bank is left out for a row.
+    #[error("every row needs an item of the bank that is not left out, but row {row} has none")]
+    NoneLeft {
+        /// The first such row.
+        row: usize,
+    },
+    /// Support views that are not of the rows.
+    #[error("{rows} rows need support views each, got views of {anchors}")]
+    SupportCount {
+        /// Rows of the batch.
+        rows: usize,
+        /// Rows that there are views of.
+        anchors: usize,
+    },
 }
 
 /// Why a batch sampler was refused.
@@ -321,5 +338,67 @@ pub enum DensityError {
     NoSpread {
         /// Rows given.
         rows: usize,
+    },
+}
+
+/// Why prototypes were refused, or could not be restored.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrototypeError {
+    /// The rows, their labels or a number of clusters do not fit together.
+    #[error(transparent)]
+    Data(#[from] metric_core::Error),
+    /// The concentration of clusters was refused.
+    #[error(transparent)]
+    Density(#[from] DensityError),
+    /// A parameter is out of its range.
+    #[error("{name} must be {expected}, got {got}")]
+    InvalidParam {
+        /// Name of the parameter.
+        name: &'static str,
+        /// The range in words.
+        expected: &'static str,
+        /// The value given.
+        got: f64,
+    },
+    /// An example that was not among those clustered.
+    #[error("examples must be among the {examples} that were clustered, got {index}")]
+    UnknownExample {
+        /// The index given.
+        index: usize,
+        /// Examples that were clustered.
+        examples: usize,
+    },
+    /// The parts of stored prototypes do not speak of the same ones.
+    #[error("{prototypes} stored prototypes need {needed} {part}, got {got}")]
+    Parts {
+        /// How many prototypes there are.
+        prototypes: usize,
+        /// What there is another number of.
+        part: &'static str,
+        /// Its right number.
+        needed: usize,
+        /// Its number.
+        got: usize,
+    },
+    /// The labels of stored prototypes are out of order.
+    #[error("labels of stored prototypes must ascend, but number {place} does not")]
+    Order {
+        /// The first that is not above the one before it.
+        place: usize,
+    },
+    /// A stored prototype is of no example.
+    #[error("stored prototypes must have examples, but that of class {label} has none")]
+    NoExamples {
+        /// Its class.
+        label: u32,
+    },
+    /// A stored prototype is not on the sphere.
+    #[error("stored prototypes on the sphere must have length 1, but number {place} has {length}")]
+    NotUnit {
+        /// Which one.
+        place: usize,
+        /// Its length.
+        length: f64,
     },
 }

@@ -26,12 +26,13 @@ mod error;
 mod eviction;
 mod memory_bank;
 mod mining;
+pub mod positives;
 mod ring_buffer;
 mod sampler;
 mod tuples;
 
 pub use batch::Batch;
-pub use error::{BufferError, DensityError, MiningError, SamplerError};
+pub use error::{BufferError, DensityError, MiningError, PrototypeError, SamplerError};
 pub use eviction::Eviction;
 pub use memory_bank::MemoryBank;
 pub use mining::{

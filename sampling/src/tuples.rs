@@ -175,6 +175,16 @@ macro_rules! pairs {
 pairs!(PositivePairs, positive, positives, "positive", "Positives");
 pairs!(NegativePairs, negative, negatives, "negative", "Negatives");
 
+/// The same pairs, to pull together: the attraction of negatives that are none.
+impl From<NegativePairs> for PositivePairs {
+    fn from(pairs: NegativePairs) -> Self {
+        Self {
+            anchor: pairs.anchor,
+            positive: pairs.negative,
+        }
+    }
+}
+
 /// The pairs of a batch that a loss should pull together and those that it should push apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pairs {

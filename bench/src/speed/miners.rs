@@ -4,7 +4,12 @@ use std::hint::black_box;
 
 use metric_core::Relevance;
 use metric_sampling::density::{LogDensity, ManifoldDensity};
-use metric_sampling::*;
+use metric_sampling::{
+    AllPairs, AngularMiner, Batch, BatchEasyHard, BatchHard, Choice, DensityAware,
+    DistanceWeighted, HardClusters, HardestNegatives, Hdc, MiningError, MultiSimilarityMiner,
+    PairMargin, PairMiner, RandomTriplets, SemiHard, SoftHard, TripletKind, TripletMarginMiner,
+    TripletMiner, UniformHistogram,
+};
 use ndarray::{Array2, Axis};
 
 use super::{Op, Settings, SpeedError, Work, data};
@@ -14,18 +19,8 @@ enum Miner {
     Pairs(Box<dyn PairMiner>),
 }
 
-type Make = fn(&Settings, &Array2<f32>) -> Result<Miner, SpeedError>;
-
-/// The value of a parameter, and its default.
-macro_rules! numbers {
-    ($($key:literal = $default:expr),*; $make:expr) => {
-        |settings, _| {
-            let make: fn($(numbers!(@type $key)),*) -> Result<Miner, MiningError> = $make;
-            make($(settings.number($key, $default)?),*).map_err(SpeedError::refused("miner"))
-        }
-    };
-    (@type $key:literal) => { f64 };
-}
+/// Makes a miner from the parameters given, each with a default, for these items.
+type Make = fn(&dyn Fn(&str, f64) -> f64, Option<&Array2<f32>>) -> Result<Miner, MiningError>;
 
 fn of_triplets(miner: impl TripletMiner + 'static) -> Miner {
     Miner::Triplets(Box::new(miner))
@@ -37,143 +32,95 @@ fn of_pairs(miner: impl PairMiner + 'static) -> Miner {
 
 /// Names, parameters, and how a miner is made.
 const MINERS: &[(&str, &[&str], Make)] = &[
-    ("all_pairs", &[], numbers!(; || Ok(of_pairs(AllPairs)))),
-    (
-        "angular",
-        &["angle"],
-        numbers!("angle" = 20.0; |angle| {
-            Ok(of_triplets(AngularMiner::new(angle)?))
-        }),
-    ),
-    (
-        "batch_easy_hard",
-        &[],
-        numbers!(; || {
-            Ok(of_pairs(BatchEasyHard::new(Choice::Easy, Choice::SemiHard)?))
-        }),
-    ),
-    (
-        "batch_hard",
-        &[],
-        numbers!(; || Ok(of_triplets(BatchHard::new()))),
-    ),
+    ("all_pairs", &[], |_, _| Ok(of_pairs(AllPairs))),
+    ("angular", &["angle"], |of, _| {
+        Ok(of_triplets(AngularMiner::new(of("angle", 20.0))?))
+    }),
+    ("batch_easy_hard", &[], |_, _| {
+        let miner = BatchEasyHard::new(Choice::Easy, Choice::SemiHard)?;
+        Ok(of_pairs(miner))
+    }),
+    ("batch_hard", &[], |_, _| Ok(of_triplets(BatchHard::new()))),
     (
         "density_aware",
         &["beta", "gamma", "lower", "upper"],
         density_aware,
     ),
-    (
-        "distance_weighted",
-        &[],
-        numbers!(; || Ok(of_triplets(DistanceWeighted::new()))),
-    ),
-    (
-        "hard_clusters",
-        &["clusters"],
-        numbers!("clusters" = 8.0; |clusters| {
-            Ok(of_pairs(HardClusters::new(clusters as usize)?))
-        }),
-    ),
-    (
-        "hardest_negatives",
-        &["hardest"],
-        numbers!("hardest" = 10.0; |k| {
-            Ok(of_pairs(HardestNegatives::new(k as usize)?))
-        }),
-    ),
-    (
-        "hdc",
-        &["share"],
-        numbers!("share" = 0.5; |share| Ok(of_pairs(Hdc::new(share)?))),
-    ),
-    (
-        "multi_similarity",
-        &["epsilon"],
-        numbers!("epsilon" = 0.1; |epsilon| {
-            Ok(of_pairs(MultiSimilarityMiner::new(epsilon)?))
-        }),
-    ),
-    (
-        "pair_margin",
-        &["pos_margin", "neg_margin"],
-        numbers!("pos_margin" = 0.2, "neg_margin" = 0.8; |pull, push| {
-            Ok(of_pairs(PairMargin::new(pull, push)?))
-        }),
-    ),
-    (
-        "random",
-        &[],
-        numbers!(; || Ok(of_triplets(RandomTriplets::new(1)?))),
-    ),
-    (
-        "semi_hard",
-        &["margin"],
-        numbers!("margin" = 0.2; |margin| {
-            Ok(of_triplets(SemiHard::new(margin)?))
-        }),
-    ),
-    (
-        "soft_hard",
-        &[],
-        numbers!(; || Ok(of_triplets(SoftHard::new()))),
-    ),
-    (
-        "triplet_margin",
-        &["margin"],
-        numbers!("margin" = 0.2; |margin| {
-            Ok(of_triplets(TripletMarginMiner::new(margin, TripletKind::All)?))
-        }),
-    ),
-    (
-        "triplet_margin_semi_hard",
-        &["margin"],
-        numbers!("margin" = 0.2; |margin| {
-            Ok(of_triplets(TripletMarginMiner::new(margin, TripletKind::SemiHard)?))
-        }),
-    ),
-    (
-        "uniform_histogram",
-        &[],
-        numbers!(; || Ok(of_pairs(UniformHistogram::new(100, 10, 10)?))),
-    ),
+    ("distance_weighted", &[], |_, _| {
+        Ok(of_triplets(DistanceWeighted::new()))
+    }),
+    ("hard_clusters", &["clusters"], |of, _| {
+        Ok(of_pairs(HardClusters::new(of("clusters", 8.0) as usize)?))
+    }),
+    ("hardest_negatives", &["hardest"], |of, _| {
+        let miner = HardestNegatives::new(of("hardest", 10.0) as usize)?;
+        Ok(of_pairs(miner))
+    }),
+    ("hdc", &["share"], |of, _| {
+        Ok(of_pairs(Hdc::new(of("share", 0.5))?))
+    }),
+    ("multi_similarity", &["epsilon"], |of, _| {
+        let miner = MultiSimilarityMiner::new(of("epsilon", 0.1))?;
+        Ok(of_pairs(miner))
+    }),
+    ("pair_margin", &["pos_margin", "neg_margin"], |of, _| {
+        let miner = PairMargin::new(of("pos_margin", 0.2), of("neg_margin", 0.8))?;
+        Ok(of_pairs(miner))
+    }),
+    ("random", &[], |_, _| {
+        Ok(of_triplets(RandomTriplets::new(1)?))
+    }),
+    ("semi_hard", &["margin"], |of, _| {
+        Ok(of_triplets(SemiHard::new(of("margin", 0.2))?))
+    }),
+    ("soft_hard", &[], |_, _| Ok(of_triplets(SoftHard::new()))),
+    ("triplet_margin", &["margin"], |of, _| {
+        let miner = TripletMarginMiner::new(of("margin", 0.2), TripletKind::All)?;
+        Ok(of_triplets(miner))
+    }),
+    ("triplet_margin_semi_hard", &["margin"], |of, _| {
+        let miner = TripletMarginMiner::new(of("margin", 0.2), TripletKind::SemiHard)?;
+        Ok(of_triplets(miner))
+    }),
+    ("uniform_histogram", &[], |_, _| {
+        Ok(of_pairs(UniformHistogram::new(100, 10, 10)?))
+    }),
 ];
 
 /// Of a bank the densities are held, of a batch they are estimated with it.
-fn density_aware(settings: &Settings, items: &Array2<f32>) -> Result<Miner, SpeedError> {
-    let (beta, gamma) = (
-        settings.number("beta", 10.0)?,
-        settings.number("gamma", 0.5)?,
-    );
-    let ring = (
-        settings.number("lower", 0.0)?,
-        settings.number("upper", 1.0)?,
-    );
-    let refused = SpeedError::refused("miner");
-    let make = || {
-        let miner = DensityAware::new().with_beta(beta)?.with_gamma(gamma)?;
-        let miner = miner.with_ring(ring.0, ring.1)?;
-        if settings.queries == 0 {
-            return Ok(miner);
+fn density_aware(
+    of: &dyn Fn(&str, f64) -> f64,
+    bank: Option<&Array2<f32>>,
+) -> Result<Miner, MiningError> {
+    let miner = DensityAware::new().with_beta(of("beta", 10.0))?;
+    let miner = miner.with_gamma(of("gamma", 0.5))?;
+    let miner = miner.with_ring(of("lower", 0.0), of("upper", 1.0))?;
+    Ok(of_triplets(match bank {
+        None => miner,
+        Some(bank) => {
+            miner.with_log_density(ManifoldDensity::default().log_density_self(bank.view())?)?
         }
-        miner.with_log_density(ManifoldDensity::default().log_density_self(items.view())?)
-    };
-    make().map(of_triplets).map_err(refused)
+    }))
 }
 
 pub(super) fn ops() -> Vec<Op> {
     let op = |&(name, params, make)| {
         Op::new(format!("miner:{name}"), move |settings| {
-            prepare(settings, make)
+            prepare(settings, params, make)
         })
         .with_params(params)
     };
     MINERS.iter().map(op).collect()
 }
 
-fn prepare(settings: &Settings, make: Make) -> Result<Work, SpeedError> {
+fn prepare(settings: &Settings, params: &[&str], make: Make) -> Result<Work, SpeedError> {
     let refused = SpeedError::refused("miner");
     let items = unit(data::rows(settings, settings.n, 1)?);
-    let miner = make(settings, &items)?;
+    for key in params {
+        settings.number(key, 0.0)?;
+    }
+    let number = |key: &str, default| settings.number(key, default).unwrap_or(default);
+    let miner = make(&number, (settings.queries > 0).then_some(&items)).map_err(refused)?;
     let labels = data::labels(settings);
     let anchors = match settings.queries {
         0 => None,

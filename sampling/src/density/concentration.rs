@@ -38,6 +38,16 @@ pub struct Concentration {
     clip: f64,
 }
 
+impl Default for Concentration {
+    fn default() -> Self {
+        Self {
+            temperature: 0.2,
+            alpha: 10.0,
+            clip: 0.1,
+        }
+    }
+}
+
 impl Concentration {
     /// With the mean `τ = temperature`, `0.2` in the paper.
     ///
@@ -52,8 +62,7 @@ impl Concentration {
                 1e-30..=1e30,
                 "from 1e-30 to 1e30",
             )?,
-            alpha: 10.0,
-            clip: 0.1,
+            ..Self::default()
         })
     }
 

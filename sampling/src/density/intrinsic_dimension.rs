@@ -14,7 +14,6 @@ const ROWS: usize = 512;
 pub enum DimensionAverage {
     /// The inverse of the mean of the inverses, the likeliest dimension of all rows together: MacKay and Ghahramani, *Comments on
     /// "Maximum Likelihood Estimation of Intrinsic Dimension"*, 2005, <https://www.inference.org.uk/mackay/dimension/>.
-    #[expect(clippy::doc_markdown, reason = "a name")]
     #[default]
     Inverse,
     /// The mean, as Levina and Bickel have it: too large by about `m/k`.

@@ -1,12 +1,10 @@
 //! Negatives from the nearest classes.
 
-use std::collections::BTreeMap;
-
 use metric_core::{Distance, Euclidean, Relevance, each_row};
-use ndarray::Array2;
 use rand::Rng;
 
 use super::{PairMiner, checked_count, join_pairs, with_distance};
+use crate::positives::ClassPrototypes;
 use crate::{Batch, MiningError, Pairs};
 
 /// All positives of every anchor, and all negatives of the `k` other classes whose centres are nearest to it: its impostor
@@ -67,26 +65,25 @@ impl<D: Distance<f32>> PairMiner for HardClusters<D> {
             let miner = "hard clusters";
             return Err(MiningError::NeedsLabels { miner });
         };
-        let classes = ranks_of(reference);
-        let of_item: Vec<usize> = reference.iter().map(|label| classes[label]).collect();
-        let centres = centres(batch, &of_item, classes.len());
+        let centres = ClassPrototypes::of(batch.reference(), reference)?;
         let nearest = each_row(
             &self.distance,
             batch.rows(),
-            centres.view(),
+            centres.rows(),
             |row, distances| {
-                let own = classes.get(&rows[row]).copied();
+                let own = centres.place(rows[row]);
                 let mut others: Vec<usize> =
                     (0..distances.len()).filter(|&c| Some(c) != own).collect();
                 others.sort_by(|&b, &c| distances[b].total_cmp(&distances[c]));
                 others.truncate(self.classes);
-                others
+                let label = |c: usize| centres.labels()[c];
+                others.into_iter().map(label).collect::<Vec<u32>>()
             },
         )?;
         let chosen = batch.each_anchor_unmeasured(|anchor| {
             let nearest = &nearest[anchor.index() as usize];
             let mut negatives = anchor.negatives_where(|d| !d.is_nan());
-            negatives.retain(|&n| nearest.contains(&of_item[n as usize]));
+            negatives.retain(|&n| nearest.contains(&reference[n as usize]));
             let positives: Vec<u32> = anchor.positives().iter().map(|p| p.index).collect();
             if positives.is_empty() || negatives.is_empty() {
                 return Default::default();
@@ -95,30 +92,4 @@ impl<D: Distance<f32>> PairMiner for HardClusters<D> {
         });
         Ok(join_pairs(&chosen))
     }
-}
-
-/// Number of each label in ascending order.
-fn ranks_of(labels: &[u32]) -> BTreeMap<u32, usize> {
-    let mut ranks: BTreeMap<u32, usize> = labels.iter().map(|&label| (label, 0)).collect();
-    (0..)
-        .zip(ranks.values_mut())
-        .for_each(|(i, rank)| *rank = i);
-    ranks
-}
-
-fn centres(batch: &Batch<'_>, of_item: &[usize], classes: usize) -> Array2<f32> {
-    let dim = batch.rows().ncols();
-    let mut sums = Array2::<f64>::zeros((classes, dim));
-    let mut counts = vec![0.0; classes];
-    for (item, &class) in of_item.iter().enumerate() {
-        counts[class] += 1.0;
-        for (sum, &x) in sums
-            .row_mut(class)
-            .iter_mut()
-            .zip(batch.reference_row(item))
-        {
-            *sum += f64::from(x);
-        }
-    }
-    Array2::from_shape_fn((classes, dim), |(c, j)| (sums[[c, j]] / counts[c]) as f32)
 }

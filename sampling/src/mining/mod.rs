@@ -17,12 +17,12 @@ mod multi_similarity;
 mod outlying_positives;
 mod pair_margin;
 mod random;
-mod random_rows;
+pub(crate) mod random_rows;
 mod report;
 mod rho_switch;
 mod schedule;
 mod semi_hard;
-mod sides;
+pub(crate) mod sides;
 mod soft_hard;
 mod triplet_margin;
 mod uniform_histogram;
@@ -137,7 +137,7 @@ macro_rules! with_distance {
 }
 use with_distance;
 
-fn checked(
+pub(crate) fn checked(
     name: &'static str,
     expected: &'static str,
     got: f64,
@@ -160,7 +160,7 @@ fn checked_margin(name: &'static str, got: f64) -> Result<f64, MiningError> {
     checked(name, "finite and at least 0", got, holds)
 }
 
-fn checked_count(name: &'static str, got: usize) -> Result<usize, MiningError> {
+pub(crate) fn checked_count(name: &'static str, got: usize) -> Result<usize, MiningError> {
     checked(name, "at least 1", got as f64, got > 0).map(|_| got)
 }
 
