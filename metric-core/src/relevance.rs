@@ -13,7 +13,7 @@ pub type Grade<'a> = &'a (dyn Fn(usize, usize) -> f32 + Sync);
 /// | made by | grade `g` of a row and an item |
 /// |---|---|
 /// | [`labels`](Self::labels) | 1 if the labels are equal, else 0 |
-/// | [`sets`](Self::sets) | `|A ∩ B| / |A ∪ B|` (Jaccard); 1 for two empty sets |
+/// | [`sets`](Self::sets) | Jaccard index: labels that both have over labels that either has; 1 for two empty sets |
 /// | [`with`](Self::with) | what the function says |
 ///
 /// ```text

@@ -35,7 +35,7 @@ proptest! {
                 let (both, all) = (a.intersection(b).count() as f64, a.union(b).count() as f64);
                 let want = if all == 0.0 { 1.0 } else { both / all };
                 // One rounding to f64 and one to f32 on both sides.
-                prop_assert_eq!(relevance.grade(i, j), want as f32);
+                prop_assert!(relevance.grade(i, j).total_cmp(&(want as f32)).is_eq());
                 prop_assert_eq!(relevance.is_relevant(i, j), want > 0.0 && want >= threshold);
             }
         }

@@ -6,7 +6,7 @@ use metric_core::{Error, Relevance};
 use ndarray::ArrayView2;
 
 use crate::candidates::Candidates;
-use crate::{MiningError, Pairs};
+use crate::{MiningError, NegativePairs, Pairs, PositivePairs};
 
 /// Embeddings of a batch, what they are compared with, and who is relevant to whom.
 ///
@@ -22,6 +22,8 @@ pub struct Batch<'a> {
     reference: Option<Matrix<'a>>,
     relevance: Relevance<'a>,
     candidates: Option<Candidates>,
+    excepted: Option<Candidates>,
+    attracted: Option<Candidates>,
 }
 
 impl<'a> Batch<'a> {
@@ -40,6 +42,8 @@ impl<'a> Batch<'a> {
             reference: None,
             relevance,
             candidates: None,
+            excepted: None,
+            attracted: None,
         })
     }
 
@@ -69,6 +73,8 @@ impl<'a> Batch<'a> {
             reference: Some(reference),
             relevance,
             candidates: None,
+            excepted: None,
+            attracted: None,
         })
     }
 
@@ -101,13 +107,88 @@ impl<'a> Batch<'a> {
     /// # Ok::<(), metric_sampling::MiningError>(())
     /// ```
     pub fn among<'b>(&'b self, candidates: &Pairs) -> Result<Batch<'b>, MiningError> {
-        let candidates = Candidates::new(candidates, self)?;
-        Ok(Batch {
+        let mut batch = self.borrowed();
+        batch.candidates = Some(Candidates::new(candidates, self)?);
+        Ok(batch)
+    }
+
+    /// The same batch, of which miners do not see these pairs: those in `positive` not as positives, those in `negative` not
+    /// as negatives. For pairs that a guard suspects, such as [`LocalAgreement`](crate::LocalAgreement).
+    ///
+    /// Exceptions of the batch itself are replaced. Pairs that are none of their side anyway do nothing.
+    /// Cost: `O(t log t)` for `t` pairs; the rows are not copied.
+    ///
+    /// # Errors
+    ///
+    /// [`MiningError::UnknownItem`] for an index out of range, [`MiningError::TwoKinds`] for a pair on both sides.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use metric_core::Relevance;
+    /// use metric_sampling::{Batch, BatchHard, NegativePairs, Pairs, PositivePairs, TripletMiner};
+    /// use ndarray::array;
+    /// # use rand::SeedableRng;
+    /// # let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    /// let rows = array![[0.0f32], [1.0], [1.1], [4.0]];
+    /// let batch = Batch::new(rows.view(), Relevance::labels(&[0, 0, 1, 1]))?;
+    /// // Row 2 may well be of the class of row 1.
+    /// let negative = NegativePairs::new(vec![1], vec![2])?;
+    /// let suspects = Pairs { positive: PositivePairs::default(), negative };
+    /// let triplets = BatchHard::new().mine(&batch.except(&suspects)?, &mut rng)?;
+    /// assert!(triplets.iter().eq([(0, 1, 2), (1, 0, 3), (2, 3, 1), (3, 2, 1)]));
+    /// # Ok::<(), metric_sampling::MiningError>(())
+    /// ```
+    pub fn except<'b>(&'b self, pairs: &Pairs) -> Result<Batch<'b>, MiningError> {
+        let mut batch = self.borrowed();
+        batch.excepted = Some(Candidates::new(pairs, self)?);
+        Ok(batch)
+    }
+
+    /// The same batch, in which these pairs are positives, whatever the labels say: attraction of false negatives. It comes
+    /// before [exceptions](Self::except), and not for pairs that are no [candidates](Self::among).
+    ///
+    /// Attracted pairs of the batch itself are replaced. Cost: `O(t log t)` for `t` pairs; the rows are not copied.
+    ///
+    /// # Errors
+    ///
+    /// [`MiningError::UnknownItem`] for an index out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use metric_core::Relevance;
+    /// use metric_sampling::{AllPairs, Batch, PairMiner, PositivePairs};
+    /// use ndarray::array;
+    /// # use rand::SeedableRng;
+    /// # let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    /// let rows = array![[0.0f32], [0.1], [4.0]];
+    /// let batch = Batch::new(rows.view(), Relevance::labels(&[0, 1, 2]))?;
+    /// let batch = batch.attract(&PositivePairs::new(vec![0], vec![1])?)?;
+    /// let pairs = AllPairs.mine(&batch, &mut rng)?;
+    /// assert!(pairs.positive.iter().eq([(0, 1)]));
+    /// assert!(pairs.negative.iter().eq([(0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]));
+    /// # Ok::<(), metric_sampling::MiningError>(())
+    /// ```
+    pub fn attract<'b>(&'b self, pairs: &PositivePairs) -> Result<Batch<'b>, MiningError> {
+        let pairs = Pairs {
+            positive: pairs.clone(),
+            negative: NegativePairs::default(),
+        };
+        let mut batch = self.borrowed();
+        batch.attracted = Some(Candidates::new(&pairs, self)?);
+        Ok(batch)
+    }
+
+    fn borrowed(&self) -> Batch<'_> {
+        Batch {
             rows: self.rows.borrowed(),
             reference: self.reference.as_ref().map(Matrix::borrowed),
             relevance: self.relevance,
-            candidates: Some(candidates),
-        })
+            candidates: self.candidates.clone(),
+            excepted: self.excepted.clone(),
+            attracted: self.attracted.clone(),
+        }
     }
 
     /// Number of rows.
@@ -174,6 +255,14 @@ impl<'a> Batch<'a> {
 
     pub(crate) fn candidates(&self) -> Option<&Candidates> {
         self.candidates.as_ref()
+    }
+
+    pub(crate) fn excepted(&self) -> Option<&Candidates> {
+        self.excepted.as_ref()
+    }
+
+    pub(crate) fn attracted(&self) -> Option<&Candidates> {
+        self.attracted.as_ref()
     }
 
     fn others(&self) -> &Matrix<'a> {

@@ -76,6 +76,17 @@ pub enum MiningError {
         /// Its upper end.
         high: f64,
     },
+    /// The density of the items could not be estimated.
+    #[error(transparent)]
+    Density(#[from] DensityError),
+    /// Not one log density for every item.
+    #[error("one log density is needed for each of {items} items, got {densities}")]
+    DensityCount {
+        /// Items that a row can be paired with.
+        items: usize,
+        /// Densities given.
+        densities: usize,
+    },
     /// The prototypes of the classes could not be formed.
     #[error(transparent)]
     Prototypes(#[from] PrototypeError),
@@ -96,7 +107,7 @@ pub enum MiningError {
 }
 
 /// Why a batch sampler was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SamplerError {
     /// There are no examples.
@@ -129,6 +140,89 @@ pub enum SamplerError {
         index: usize,
         /// Examples the sampler has.
         examples: usize,
+    },
+    /// Embeddings or prototypes are empty or not finite, or do not fit what they are for.
+    #[error(transparent)]
+    Data(#[from] metric_core::Error),
+    /// A parameter is out of its range.
+    #[error("{name} must be {expected}, got {got}")]
+    InvalidParam {
+        /// Name of the parameter.
+        name: &'static str,
+        /// The range in words.
+        expected: &'static str,
+        /// The value given.
+        got: f64,
+    },
+    /// A list has another length than what it belongs to.
+    #[error("{needed} {what} are needed, got {got}")]
+    Count {
+        /// What it lists.
+        what: &'static str,
+        /// Its right length.
+        needed: usize,
+        /// Its length.
+        got: usize,
+    },
+    /// Fewer super-classes or categories than a batch must hold.
+    #[error("at least {needed} groups of classes are needed, got {groups}")]
+    TooFewGroups {
+        /// Groups present.
+        groups: usize,
+        /// Groups needed.
+        needed: usize,
+    },
+    /// A super-class with fewer classes than a batch takes from it.
+    #[error("super-class {super_class} needs at least {needed} classes, got {classes}")]
+    SmallSuperClass {
+        /// Its label.
+        super_class: u32,
+        /// Classes it has.
+        classes: usize,
+        /// Classes needed.
+        needed: usize,
+    },
+    /// A class whose examples are in two super-classes.
+    #[error("a class must lie in one super-class, but class {class} lies in {first} and {second}")]
+    SplitClass {
+        /// Label of the class.
+        class: u32,
+        /// Super-class of its first example.
+        first: u32,
+        /// The first other one.
+        second: u32,
+    },
+    /// More rows asked for than there are.
+    #[error("a pool of at least {needed} rows is needed, got {pool}")]
+    SmallPool {
+        /// Rows to choose from.
+        pool: usize,
+        /// Rows asked for.
+        needed: usize,
+    },
+    /// A row named by the caller does not exist.
+    #[error("rows must be below {rows}, got {row}")]
+    UnknownRow {
+        /// The row named.
+        row: usize,
+        /// Rows there are.
+        rows: usize,
+    },
+    /// A rank that is not one of the processes.
+    #[error("the rank must be below the number of ranks ({ranks}), got {rank}")]
+    UnknownRank {
+        /// The rank.
+        rank: usize,
+        /// Processes.
+        ranks: usize,
+    },
+    /// Not every process would get an example of every batch.
+    #[error("a batch of at least {needed} examples is needed for {needed} ranks, got {smallest}")]
+    SmallShard {
+        /// Fewest examples that are shared out at a time.
+        smallest: usize,
+        /// Processes.
+        needed: usize,
     },
 }
 
@@ -174,6 +268,40 @@ pub enum BufferError {
         last: u64,
         /// Pushes so far.
         pushes: u64,
+    },
+    /// A parameter is out of its range.
+    #[error("{name} must be {expected}, got {got}")]
+    InvalidParam {
+        /// Name of the parameter.
+        name: &'static str,
+        /// The range in words.
+        expected: &'static str,
+        /// The value given.
+        got: f64,
+    },
+    /// Rows and the indices they are for differ in number.
+    #[error("{rows} rows need as many indices, got {indices}")]
+    Indices {
+        /// Rows given.
+        rows: usize,
+        /// Indices given.
+        indices: usize,
+    },
+    /// An index beyond the bank.
+    #[error("indices must be below the number of rows ({rows}), got {index}")]
+    UnknownRow {
+        /// The index.
+        index: usize,
+        /// Rows of the bank.
+        rows: usize,
+    },
+    /// A stored bank of rows of length one has another one.
+    #[error("stored rows must have length one, but row {row} has {norm}")]
+    NotUnit {
+        /// The first such row.
+        row: usize,
+        /// Its length.
+        norm: f64,
     },
 }
 

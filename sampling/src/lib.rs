@@ -1,4 +1,4 @@
-//! Which examples meet, in metric learning: samplers choose the batch, miners choose the triplets in it.
+//! Which examples meet, in metric learning: samplers choose the batch, miners the pairs and triplets in it.
 //!
 //! ```
 //! use metric_core::Relevance;
@@ -18,9 +18,13 @@
 //! ```
 
 mod batch;
+#[cfg(feature = "burn")]
+pub mod burn;
 mod candidates;
 pub mod density;
 mod error;
+mod eviction;
+mod memory_bank;
 mod mining;
 pub mod positives;
 mod ring_buffer;
@@ -29,15 +33,20 @@ mod tuples;
 
 pub use batch::Batch;
 pub use error::{BufferError, DensityError, MiningError, PrototypeError, SamplerError};
+pub use eviction::Eviction;
+pub use memory_bank::MemoryBank;
 pub use mining::{
     AllPairs, AllTriplets, Anchor, AngularMiner, AsPairs, AsTriplets, BatchEasyHard, BatchHard,
-    Capped, Choice, DistanceWeighted, HardClusters, HardestNegatives, Hdc, MultiSimilarityMiner,
-    PairMargin, PairMiner, Partner, RandomTriplets, RhoSwitch, SemiHard, SoftHard, TripletKind,
-    TripletMarginMiner, TripletMiner, UniformHistogram,
+    Capped, Choice, DensityAware, DistanceWeighted, DrawWeights, HardClusters, HardestNegatives,
+    Hdc, LocalAgreement, MiningReport, MultiSimilarityMiner, NegativeWeights, PairMargin,
+    PairMiner, Partner, RandomTriplets, RhoSwitch, Schedule, SemiHard, SoftHard, TripletKind,
+    TripletMarginMiner, TripletMiner, UniformHistogram, WeightsOf, outlying_positives,
 };
 pub use ring_buffer::RingBuffer;
 pub use sampler::{
-    BatchSampler, BatchStream, EpochStream, PkSampler, PkStream, RandomBatches, StreamState,
-    UniformSampler,
+    BatchSampler, BatchStream, CategorySampler, ClassBalancedSampler, ClassShares, CoresetSampler,
+    DistanceHistogram, DistanceMatchingSampler, EpochStream, HardClassSampler, HierarchicalSampler,
+    PkSampler, PkStream, RandomBatches, Sharded, Share, StreamState, UniformSampler,
+    k_center_greedy, match_distances,
 };
 pub use tuples::{NegativePairs, Pairs, PositivePairs, Triplets};

@@ -7,13 +7,16 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::BufferError;
+use crate::eviction::{Eviction, densest};
 
-/// The last rows pushed, with their labels: at most a fixed number of them, the oldest overwritten first.
+/// The last rows pushed, with their labels: at most a fixed number of them, the oldest overwritten first, or others by an
+/// [`Eviction`] of one's choice.
 ///
 /// The memory of cross-batch losses and the queues of self-supervised methods. What comes out is in the order it went
 /// in, oldest first. Nothing changes on an error. Serialized and read back it is the same, to the bit, and is checked.
 ///
-/// Memory: at most twice `capacity · dim` numbers, taken as it fills; a push copies its rows.
+/// Memory: at most twice `capacity · dim` numbers, taken as it fills; a push copies its rows. What other evictions cost
+/// they say.
 ///
 /// # Examples
 ///
@@ -47,6 +50,7 @@ pub struct RingBuffer<T: Scalar> {
     /// Number of the push each row came with, from 1.
     stamps: VecDeque<u64>,
     pushes: u64,
+    eviction: Eviction,
 }
 
 impl<T: Scalar> RingBuffer<T> {
@@ -68,11 +72,30 @@ impl<T: Scalar> RingBuffer<T> {
             labels: VecDeque::new(),
             stamps: VecDeque::new(),
             pushes: 0,
+            eviction: Eviction::Oldest,
         })
     }
 
-    /// Adds rows `[n, dim]` with a label each, in place of the oldest where there is no room. Without rows nothing
-    /// happens, and nothing ages.
+    /// Chooses which rows make room from the next push on; the oldest, if this is not called.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferError::Zero`] if it counts no neighbours.
+    pub fn with_eviction(mut self, eviction: Eviction) -> Result<Self, BufferError> {
+        if eviction == (Eviction::Densest { k: 0 }) {
+            return Err(BufferError::Zero { name: "k" });
+        }
+        self.eviction = eviction;
+        Ok(self)
+    }
+
+    /// Which rows make room.
+    pub fn eviction(&self) -> Eviction {
+        self.eviction
+    }
+
+    /// Adds rows `[n, dim]` with a label each, in place of the oldest where there is no room, or of those that the
+    /// [`eviction`](Self::eviction) names. Without rows nothing happens, and nothing ages.
     ///
     /// # Errors
     ///
@@ -100,9 +123,17 @@ impl<T: Scalar> RingBuffer<T> {
             return Ok(());
         }
         let surplus = (self.len() + n).saturating_sub(self.capacity);
-        self.rows.drain(..surplus * self.dim);
-        self.labels.drain(..surplus);
-        self.stamps.drain(..surplus);
+        match self.eviction {
+            Eviction::Oldest => {
+                self.rows.drain(..surplus * self.dim);
+                self.labels.drain(..surplus);
+                self.stamps.drain(..surplus);
+            }
+            _ if surplus == 0 => {}
+            _ if surplus == self.len() => self.clear(),
+            Eviction::ClosestPair => self.keep(&densest(self.rows().view(), rows, 1, surplus)?),
+            Eviction::Densest { k } => self.keep(&densest(self.rows().view(), rows, k, surplus)?),
+        }
         self.pushes += 1;
         self.rows.extend(rows.iter().copied());
         self.labels.extend(labels);
@@ -163,12 +194,63 @@ impl<T: Scalar> RingBuffer<T> {
             .collect()
     }
 
+    /// A weight for each row that falls with its age, oldest first (an exponential stand-in for the drift of features that
+    /// Wang et al., *Cross-Batch Memory for Embedding Learning*, 2020, <https://arxiv.org/abs/1912.06798>, measure):
+    /// ```text
+    /// w = exp(−age / τ),    age in pushes, τ > 0
+    /// ```
+    /// 1 for rows of the last push; `τ = ∞` weighs all alike.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferError::InvalidParam`] if `tau` is not above 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use metric_sampling::RingBuffer;
+    /// use ndarray::array;
+    /// let mut buffer = RingBuffer::<f32>::new(2, 1)?;
+    /// buffer.push(array![[1.0]].view(), &[0])?;
+    /// buffer.push(array![[2.0]].view(), &[0])?;
+    /// assert_eq!(buffer.staleness_weights(2.0)?, [f64::exp(-0.5), 1.0]);
+    /// # Ok::<(), metric_sampling::BufferError>(())
+    /// ```
+    pub fn staleness_weights(&self, tau: f64) -> Result<Vec<f64>, BufferError> {
+        staleness_weights(self.ages(), tau)
+    }
+
+    /// Forgets the rows that are not kept.
+    fn keep(&mut self, kept: &[bool]) {
+        let mut each = (0..kept.len() * self.dim).map(|entry| kept[entry / self.dim]);
+        self.rows.retain(|_| each.next() == Some(true));
+        let mut each = kept.iter();
+        self.labels.retain(|_| each.next() == Some(&true));
+        let mut each = kept.iter();
+        self.stamps.retain(|_| each.next() == Some(&true));
+    }
+
     /// Forgets all rows.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.labels.clear();
         self.stamps.clear();
     }
+}
+
+/// `exp(−age / τ)` for each age.
+pub(crate) fn staleness_weights(ages: Vec<u64>, tau: f64) -> Result<Vec<f64>, BufferError> {
+    if tau.is_nan() || tau <= 0.0 {
+        return Err(BufferError::InvalidParam {
+            name: "tau",
+            expected: "above 0",
+            got: tau,
+        });
+    }
+    Ok(ages
+        .iter()
+        .map(|&age| (-(age as f64) / tau).exp())
+        .collect())
 }
 
 /// A buffer as it is stored.
@@ -180,6 +262,9 @@ struct Stored<T> {
     labels: Vec<i64>,
     stamps: Vec<u64>,
     pushes: u64,
+    /// Not in what was stored before there was a choice.
+    #[serde(default)]
+    eviction: Eviction,
 }
 
 impl<T: Scalar> From<RingBuffer<T>> for Stored<T> {
@@ -191,6 +276,7 @@ impl<T: Scalar> From<RingBuffer<T>> for Stored<T> {
             labels: buffer.labels.into(),
             stamps: buffer.stamps.into(),
             pushes: buffer.pushes,
+            eviction: buffer.eviction,
         }
     }
 }
@@ -199,7 +285,8 @@ impl<T: Scalar> TryFrom<Stored<T>> for RingBuffer<T> {
     type Error = BufferError;
 
     fn try_from(stored: Stored<T>) -> Result<Self, BufferError> {
-        let mut buffer = Self::new(stored.capacity, stored.dim)?;
+        let buffer = Self::new(stored.capacity, stored.dim)?;
+        let mut buffer = buffer.with_eviction(stored.eviction)?;
         let (rows, capacity) = (stored.labels.len(), stored.capacity);
         if rows > capacity {
             return Err(BufferError::TooManyRows { rows, capacity });

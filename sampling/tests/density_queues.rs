@@ -127,10 +127,39 @@ fn a_queue_that_refuses_rows_stays_as_it_was() {
     let wide = queue.push(array![[1.0f32, 1.0, 1.0]].view(), &[0]);
     let mismatch = Error::DimMismatch { left: 2, right: 3 };
     assert_eq!(wide, Err(DensityError::Buffer(BufferError::Data(mismatch))));
+    let many = queue.push(Array2::ones((5, 2)).view(), &[0; 5]);
+    let too_many = BufferError::TooManyRows {
+        rows: 5,
+        capacity: 4,
+    };
+    assert_eq!(many, Err(DensityError::Buffer(too_many)));
+    let count = BufferError::Data(Error::LabelCount { rows: 1, labels: 2 });
+    assert_eq!(
+        queue.push(array![[1.0f32, 1.0]].view(), &[0, 0]),
+        Err(DensityError::Buffer(count))
+    );
+    assert!(queue.push(array![[1.0f32, f32::NAN]].view(), &[0]).is_err());
     assert_eq!(queue.push(Array2::zeros((0, 2)).view(), &[]), Ok(()));
     assert_eq!(
         (queue.buffer().rows(), queue.log_densities().unwrap()),
         (rows, before)
+    );
+    let mut queue = KnnDensityQueue::new(4, 2, KnnDensity::new(1).unwrap()).unwrap();
+    queue
+        .push(array![[1.0f32, 0.0], [0.0, 1.0]].view(), &[1, 2])
+        .unwrap();
+    let nan = Error::NonFinite {
+        what: "rows",
+        row: 0,
+        column: 1,
+    };
+    assert_eq!(
+        queue.push(array![[1.0f32, f32::NAN]].view(), &[0]),
+        Err(DensityError::Data(nan))
+    );
+    assert_eq!(
+        queue.buffer().rows().nrows(),
+        queue.log_densities().unwrap().len()
     );
     let zero = KnnDensityQueue::new(0, 3, KnnDensity::new(1).unwrap()).err();
     assert_eq!(

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use metric_bench::report::{ScoreRow, scores_table};
-use metric_bench::run::{Budget, LossName, MinerName, Outcome, Run, RunConfig, SeedReport};
+use metric_bench::run::{
+    Budget, LossName, MinerName, Negatives, Outcome, Run, RunConfig, SeedReport,
+};
 use serde_json::json;
 
 use super::data_args::DataArgs;
@@ -24,6 +26,15 @@ pub(crate) struct TrainArgs {
     /// Which triplets a step learns from [default: all of the batch]
     #[arg(long, value_enum)]
     miner: Option<MinerName>,
+    /// How much hard-tilted and density-aware mining prefer near negatives
+    #[arg(long, default_value_t = Negatives::default().beta, value_name = "B")]
+    beta: f64,
+    /// How much density-aware mining prefers negatives in sparse neighbourhoods
+    #[arg(long, default_value_t = Negatives::default().gamma, value_name = "G")]
+    gamma: f64,
+    /// Quantiles of similarity between which density-aware mining draws negatives
+    #[arg(long, num_args = 2, default_values_t = [0.0, 1.0], value_names = ["LOWER", "UPPER"])]
+    ring: Vec<f64>,
     /// Length of an embedding
     #[arg(long, default_value_t = 128, value_name = "D")]
     embedding_dim: usize,
@@ -106,6 +117,12 @@ impl TrainArgs {
             data: self.data.config(),
             loss: self.loss,
             miner: self.miner,
+            negatives: Negatives {
+                beta: self.beta,
+                gamma: self.gamma,
+                lower: self.ring[0],
+                upper: self.ring[1],
+            },
             embedding_dim: self.embedding_dim,
             budget: match (self.epochs, self.minutes, self.steps) {
                 (Some(epochs), _, _) => Budget::Epochs(epochs),
@@ -149,6 +166,15 @@ fn print_reports(dir: &Path, reports: &[SeedReport]) {
         "trained on {images} examples in {seconds:.1} s ({:.0} images/s){memory}",
         images as f64 / seconds
     );
+    for mining in reports.iter().filter_map(|report| report.mining) {
+        println!(
+            "mined in the last tenth, a batch: {:.0} triplets, median hardness {:.2}, {:.0} % without loss, {:.0} effective negatives",
+            mining.triplets,
+            mining.hardness,
+            100.0 * mining.zero_loss,
+            mining.effective_negatives
+        );
+    }
     println!("models, scores and pictures: {}", dir.display());
 }
 

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::error::RunError;
-use super::miner::MinerName;
+use super::miner::{MinerName, Negatives};
 use super::objective::LossName;
 
 /// Everything that decides a run, as given; stored with it, so that it can be repeated.
@@ -15,6 +15,9 @@ pub struct RunConfig {
     pub loss: LossName,
     /// How triplets are chosen; `None` takes all of a batch.
     pub miner: Option<MinerName>,
+    /// What density-aware negatives are drawn by.
+    #[serde(default)]
+    pub negatives: Negatives,
     /// Length of an embedding.
     pub embedding_dim: usize,
     /// How long to train.
@@ -50,6 +53,9 @@ pub struct DataConfig {
     pub holdout: f64,
     /// Side length to which images of a folder or table are resized.
     pub size: Option<usize>,
+    /// How many times as many training examples the first class has as the last; as many as there are if none.
+    #[serde(default)]
+    pub imbalance: Option<f64>,
     /// Where the public sets lie.
     pub data_dir: Option<PathBuf>,
 }
@@ -93,6 +99,12 @@ impl RunConfig {
             false => Err(RunError::Invalid(what.into())),
         };
         let positive = |x: f64| x.is_finite() && x > 0.0;
+        require(
+            self.data
+                .imbalance
+                .is_none_or(|factor| factor.is_finite() && factor >= 1.0),
+            "--imbalance must be at least 1",
+        )?;
         require(self.embedding_dim > 0, "--embedding-dim must be at least 1")?;
         require(self.seeds > 0, "--seeds must be at least 1")?;
         require(

@@ -41,13 +41,21 @@ impl Dataset {
             progress,
             ..LoadOptions::default()
         };
+        let mut loaded = Self::whole(config, &options)?;
+        if let Some(factor) = config.imbalance {
+            loaded.train = loaded.train.imbalanced(factor, seed);
+        }
+        Ok(loaded)
+    }
+
+    fn whole(config: &DataConfig, options: &LoadOptions) -> Result<Self, RunError> {
         let path = Path::new(&config.name);
         let is_npy = path.extension().is_some_and(|extension| extension == "npy");
         match (&config.labels, is_npy) {
             (Some(labels), true) => {
                 let features = data::load_features(path, labels, config.label.as_deref())?;
                 let left_out = features.left_out();
-                let splits = features.split(&options)?;
+                let splits = features.split(options)?;
                 Ok(Self {
                     train: Examples::Features(splits.train),
                     test: Examples::Features(splits.test),
@@ -64,7 +72,7 @@ impl Dataset {
                     .into(),
             )),
             (None, false) => {
-                let splits = data::load(&config.name, &options)?;
+                let splits = data::load(&config.name, options)?;
                 Ok(Self {
                     train: Examples::Images(splits.train),
                     test: Examples::Images(splits.test),

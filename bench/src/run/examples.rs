@@ -1,5 +1,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::Array2;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
 use crate::data::{FeatureSet, ImageSet};
 use crate::encoder::InputShape;
@@ -22,6 +25,30 @@ impl Examples {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Some of them at random, so that class sizes fall evenly on a logarithmic scale, by this factor from the first class to
+    /// the last; the first keeps as many as the largest class allows, and no class fewer than one.
+    pub(super) fn imbalanced(&self, factor: f64, seed: u64) -> Self {
+        let mut of_class = vec![Vec::new(); self.class_names().len()];
+        for (example, &label) in self.labels().iter().enumerate() {
+            of_class[label as usize].push(example);
+        }
+        let most = of_class.iter().map(Vec::len).max().unwrap_or(0) as f64;
+        let steps = of_class.len().saturating_sub(1).max(1) as f64;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut kept = Vec::new();
+        for (class, mut examples) in of_class.into_iter().enumerate() {
+            let size = (most * factor.powf(-(class as f64) / steps)).round() as usize;
+            examples.shuffle(&mut random);
+            examples.truncate(size.max(1));
+            kept.extend(examples);
+        }
+        kept.sort_unstable();
+        match self {
+            Self::Images(set) => Self::Images(set.subset(&kept)),
+            Self::Features(set) => Self::Features(set.subset(&kept)),
+        }
     }
 
     /// What one row means.

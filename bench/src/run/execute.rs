@@ -147,7 +147,8 @@ impl Run {
                 match self.train(&dir, &plan, &data, phase, watch)? {
                     Some(trained) => {
                         all.timing.add(trained.timing);
-                        all.loss = trained.loss; // the metric comes last
+                        // The metric comes last.
+                        (all.loss, all.mining) = (trained.loss, trained.mining);
                     }
                     None => return Ok(Outcome::Interrupted),
                 }
@@ -235,6 +236,7 @@ fn finish(
             seconds: progress.seconds,
         },
         loss: progress.curve.means(),
+        mining: (progress.mining.batches > 0).then_some(progress.mining),
     };
     save_encoder(trainer.encoder(), file)?;
     write_json(trained, &done)?;

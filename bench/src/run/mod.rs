@@ -26,7 +26,7 @@ pub use error::RunError;
 pub use evaluate::{Scores, embed, score};
 pub use examples::Examples;
 pub use execute::{Outcome, Run, Watch};
-pub use miner::MinerName;
+pub use miner::{MeanMining, MinerName, Negatives};
 pub use objective::{LossName, Objective, Task};
 pub use outputs::{SeedReport, Timing, Trained};
 pub use train_with::{Beside, Step};

@@ -8,6 +8,7 @@ use super::dataset::Dataset;
 use super::error::RunError;
 use super::evaluate::{Scores, embed, score};
 use super::examples::Examples;
+use super::miner::MeanMining;
 use super::plan::Plan;
 use crate::encoder::Encoder;
 use crate::report::{GalleryImage, GalleryRow, MapPanel, draw_gallery, draw_map, principal_plane};
@@ -31,6 +32,9 @@ pub struct SeedReport {
     /// Mean loss of the metric in each of up to 100 equal parts of its training.
     #[serde(default)]
     pub loss: Vec<f64>,
+    /// What the miner gave in the last tenth of the training, if there was one.
+    #[serde(default)]
+    pub mining: Option<MeanMining>,
 }
 
 /// What the training of one model came to.
@@ -42,6 +46,9 @@ pub struct Trained {
     /// Mean loss in each of up to 100 equal parts.
     #[serde(default)]
     pub loss: Vec<f64>,
+    /// What the miner gave in the last tenth, if there was one.
+    #[serde(default)]
+    pub mining: Option<MeanMining>,
 }
 
 /// Training effort, all models together.
@@ -110,6 +117,7 @@ pub(super) fn judge(
         scores,
         timing: trained.timing,
         loss: trained.loss,
+        mining: trained.mining,
     })
 }
 

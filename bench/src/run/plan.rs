@@ -142,7 +142,7 @@ impl Plan {
         let miner = config
             .miner
             .filter(|_| phase.loss.takes_triplets())
-            .map(|miner| miner.build(per_class))
+            .map(|miner| miner.build(per_class, config.negatives))
             .transpose()
             .map_err(|source| RunError::Mining { step: 0, source })?;
         let trainer = TrainerConfig {

@@ -15,6 +15,7 @@ use super::curve::Curve;
 use super::error::RunError;
 use super::examples::{Examples, download};
 use super::files::{create_dir, read, read_json, write_atomic, write_json};
+use super::miner::MeanMining;
 use super::objective::{LossName, Objective, Task};
 use super::train_with::Step;
 use crate::encoder::{Encoder, EncoderConfig};
@@ -63,6 +64,9 @@ pub(crate) struct Progress {
     /// Of the losses.
     #[serde(default)]
     pub(crate) curve: Curve,
+    /// What the miner gave in the last tenth of the training.
+    #[serde(default)]
+    pub(crate) mining: MeanMining,
     generator: ChaCha8Rng,
 }
 
@@ -108,6 +112,7 @@ impl Trainer {
                 images: 0,
                 seconds: 0.0,
                 curve: Curve::default(),
+                mining: MeanMining::default(),
                 generator,
             },
             config,
@@ -180,6 +185,10 @@ impl Trainer {
         let triplets = miner
             .mine(&batch, &mut self.progress.generator)
             .map_err(failed)?;
+        if step >= self.config.steps - self.config.steps.div_ceil(10) {
+            let seen = self.progress.mining.add(&batch, &triplets, &**miner);
+            seen.map_err(failed)?;
+        }
         Ok(Some(TripletIndices::upload(&triplets, &self.device)))
     }
 

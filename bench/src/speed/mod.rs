@@ -9,6 +9,7 @@
 mod clock;
 mod clusters;
 mod data;
+mod densities;
 mod distances;
 mod error;
 mod evaluation;
@@ -81,6 +82,7 @@ fn ops() -> Vec<Op> {
     ops.extend(clusters::ops());
     ops.extend(losses::ops());
     ops.extend(miners::ops());
+    ops.extend(densities::ops());
     ops.extend(evaluation::ops());
     ops.extend(train_steps::ops());
     ops

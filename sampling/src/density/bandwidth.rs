@@ -3,7 +3,7 @@
 use metric_core::{Distance, walk_self};
 use ndarray::ArrayView2;
 
-use super::enough;
+use super::checks::enough;
 use super::kernel::{LeftOut, Sums};
 use crate::DensityError;
 

@@ -1,9 +1,9 @@
 //! How tight clusters are.
 
 use metric_core::{Distance, Error, Euclidean};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
 
-use super::{finite, within};
+use super::checks::{finite, within};
 use crate::DensityError;
 
 /// The concentration `φ` of clusters, a temperature for each of their prototypes: small for a tight cluster (Li et al., *Prototypical
@@ -112,7 +112,8 @@ impl Concentration {
         let (rows, centroids) = (rows.as_standard_layout(), centroids.as_standard_layout());
         let mut sums = vec![(0.0, 0.0); k];
         for (row, &label) in labels.iter().enumerate() {
-            let Some((sum, count)) = sums.get_mut(label as usize) else {
+            let c = label as usize;
+            let Some((sum, count)) = sums.get_mut(c) else {
                 let centres = k;
                 return Err(Error::LabelOutOfRange {
                     row,
@@ -121,11 +122,9 @@ impl Concentration {
                 }
                 .into());
             };
-            let centroid = centroids.row(label as usize);
-            let (x, c) = (rows.row(row).to_slice(), centroid.to_slice());
-            if let (Some(x), Some(c)) = (x, c) {
-                *sum += f64::from(Euclidean.distance(x, c));
-            }
+            let distance =
+                Euclidean.distance(contiguous(&rows.row(row)), contiguous(&centroids.row(c)));
+            *sum += f64::from(distance);
             *count += 1.0;
         }
         let phi = sums.iter().map(|&(sum, count)| {
@@ -151,6 +150,10 @@ impl Concentration {
         };
         Ok(phi.into_iter().map(scaled).collect())
     }
+}
+
+fn contiguous<'a>(row: &'a ArrayView1<'_, f32>) -> &'a [f32] {
+    row.as_slice().expect("rows in standard layout")
 }
 
 /// Between the two values beside it, as a straight line.

@@ -5,9 +5,10 @@ use std::f64::consts::PI;
 use metric_core::Euclidean;
 use ndarray::{ArrayView2, Axis};
 
+use super::LogDensity;
 use super::bandwidth::{RANGE, RANGE_IN_WORDS, likeliest};
+use super::checks::{dimension, enough, finite, within};
 use super::kernel::Kernel;
-use super::{LogDensity, dimension, enough, finite, within};
 use crate::DensityError;
 
 /// Gaussian kernel density (Parzen, *On Estimation of a Probability Density Function and Mode*, 1962,
@@ -24,7 +25,7 @@ use crate::DensityError;
 /// `−d²/2h²`, until `d` is `10^18 h` and counts as that. `d` is taken in `f32` and the kernel to `2⁻²¹`, so that
 /// the log density is off by about `10^−6 (1 + d²/h²)` with `d` the distance to the rows that count.
 ///
-/// Cost: `O(n m dim)` time; memory for a copy of the bank and 16 bytes a row. Rows among themselves take half the time.
+/// Cost: `O(n m dim)` time; memory for a copy of the bank and about 40 bytes a row. Rows among themselves take half the time.
 ///
 /// # Examples
 ///
@@ -109,7 +110,7 @@ impl GaussianKernelDensity {
     /// factor of a thousand around a quarter of Scott's bandwidth, moved on up to six times if the peak is at its end.
     ///
     /// Cost: about four walks over all pairs with nine kernels each: take a sample of some thousand rows, since the bandwidth
-    /// falls only with `n^(−1/(m + 4))`. Memory: a copy of the rows and 144 bytes a row.
+    /// falls only with `n^(−1/(m + 4))`. Memory: a copy of the rows and 300 bytes a row.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use metric_core::{Euclidean, knn_self};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, linalg::general_mat_mul};
 
-use super::{directed, enough, norm, within};
+use super::checks::{directed, enough, norm, within};
 use crate::DensityError;
 
 /// Rows whose products are added at a time.
@@ -14,6 +14,7 @@ const ROWS: usize = 512;
 pub enum DimensionAverage {
     /// The inverse of the mean of the inverses, the likeliest dimension of all rows together: MacKay and Ghahramani, *Comments on
     /// "Maximum Likelihood Estimation of Intrinsic Dimension"*, 2005, <https://www.inference.org.uk/mackay/dimension/>.
+    #[expect(clippy::doc_markdown, reason = "a name")]
     #[default]
     Inverse,
     /// The mean, as Levina and Bickel have it: too large by about `m/k`.

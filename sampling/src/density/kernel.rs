@@ -3,7 +3,7 @@
 use metric_core::{Chord, Distance, Euclidean, RowProgram, simd, walk, walk_self};
 use ndarray::ArrayView2;
 
-use super::{directed, enough, finite};
+use super::checks::{directed, enough, finite};
 use crate::DensityError;
 
 /// Distances that are turned into kernels at a time.
@@ -60,14 +60,14 @@ impl KernelSum {
         }
     }
 
+    /// The sum over the rows of both.
     pub(super) fn plus(mut self, mut other: Self) -> Self {
         self.align(&mut other);
         self.sum += other.sum;
         self
     }
 
-    /// What is left without some of the rows, and how often that is what was taken: minus infinity to infinity, and no
-    /// number if nothing is left of nothing.
+    /// What is left without some of the rows: not much more than rounding, if they were nearly all.
     pub(super) fn minus(mut self, mut other: Self) -> Self {
         self.align(&mut other);
         self.sum -= other.sum;

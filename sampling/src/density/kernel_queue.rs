@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use ndarray::{ArrayView2, Axis};
 
+use super::checks::enough;
 use super::kernel::{Kernel, KernelSum, LeftOut};
-use super::{GaussianKernelDensity, VonMisesFisherKernelDensity, enough};
+use super::queue::{followed, is_room};
+use super::{GaussianKernelDensity, VonMisesFisherKernelDensity};
 use crate::{DensityError, RingBuffer};
 
 /// The share of its kernels that a sum must have kept.
@@ -19,8 +21,8 @@ const LEFT: f64 = 0.25;
 /// ```
 /// The rows that come get a sum of their own. What a difference loses is bounded: each row knows how much has been taken from its sum
 /// since that was last summed anew, and once it is more than four times what is left, that row is summed anew. So a sum
-/// is off by at most nine times what one summed anew is (`1 + 2·4`: it has at most five times what is left in it, and four
-/// times that taken out), and nothing adds up over time since rows leave at the end. In a steady stream a row loses about
+/// is off by at most nine times what one summed anew is: by the rounding of five times as much put in, and of four times as much
+/// taken out. Nothing adds up over time, since rows leave at the end. In a steady stream a row loses about
 /// as much as it has over its whole stay, and is never summed anew.
 ///
 /// The densities are otherwise those of [`LogDensity::log_density_self`](super::LogDensity::log_density_self) over the rows held.
@@ -98,15 +100,16 @@ impl KernelDensityQueue {
     ///
     /// As [`RingBuffer::push`], and [`DensityError::Data`] where a row is not what the kernel takes. Nothing changes on an error.
     pub fn push(&mut self, rows: ArrayView2<'_, f32>, labels: &[i64]) -> Result<(), DensityError> {
-        let before = self.buffer.rows();
-        let mut buffer = self.buffer.clone();
-        buffer.push(rows, labels)?;
-        if rows.nrows() == 0 {
-            return Ok(());
+        if !is_room(&self.buffer, rows, labels) {
+            // It says why, or that there is nothing to do.
+            return Ok(self.buffer.push(rows, labels)?);
         }
         self.kernel.check("rows", rows)?;
-        let leaves = before.nrows() + rows.nrows() - buffer.len();
-        let (left, kept) = before.view().split_at(Axis(0), leaves);
+        let held = self.buffer.len();
+        let all = followed(&self.buffer, rows);
+        let leaves = all.nrows().saturating_sub(self.buffer.capacity());
+        let (left, all) = all.view().split_at(Axis(0), leaves);
+        let (kept, _) = all.split_at(Axis(0), held - leaves);
         let come = self.kernel.sums(kept, rows, LeftOut::Nothing)?;
         let gone = self.kernel.sums(kept, left, LeftOut::Nothing)?;
         let with_kept = self.kernel.sums(rows, kept, LeftOut::Nothing)?;
@@ -128,17 +131,16 @@ impl KernelDensityQueue {
         let worn = |held: &Held| !held.sum.is_at_least(LEFT, held.taken);
         let worn: Vec<usize> = (0..sums.len()).filter(|&row| worn(&sums[row])).collect();
         if !worn.is_empty() {
-            let all = buffer.rows();
             let worn_rows = all.select(Axis(0), &worn);
             let anew = self
                 .kernel
-                .sums(worn_rows.view(), all.view(), LeftOut::At(&worn))?;
+                .sums(worn_rows.view(), all, LeftOut::At(&worn))?;
             for (&row, sum) in worn.iter().zip(anew) {
                 let taken = KernelSum::EMPTY;
                 sums[row] = Held { sum, taken };
             }
         }
-        self.buffer = buffer;
+        self.buffer.push(rows, labels)?;
         self.sums = sums;
         Ok(())
     }

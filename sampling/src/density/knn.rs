@@ -3,8 +3,9 @@
 use metric_core::{Euclidean, RowProgram, knn, knn_self, walk};
 use ndarray::{ArrayView2, Axis};
 
+use super::LogDensity;
+use super::checks::{dimension, enough, neighbors};
 use super::sphere::log_ball_volume;
-use super::{LogDensity, dimension, enough, neighbors};
 use crate::DensityError;
 
 /// k-nearest-neighbour density (Loftsgaarden and Quesenberry, *A Nonparametric Estimate of a Multivariate Density Function*,
@@ -25,8 +26,8 @@ use crate::DensityError;
 /// Deviates from the paper: `k` where it has `k − 1`, as is usual since; ranks do not change. As an estimate of a density,
 /// `k − 1` is unbiased for a uniform one.
 ///
-/// Cost: one exact search, `O(n m dim)` time with a small constant; memory for codes of the bank and about `28 k` bytes a
-/// query. Rows whose radius is 0 are looked at once more.
+/// Cost: one exact search, `O(n m dim)` time with a small constant; memory for a copy of the bank and codes of it, and about
+/// `28 k` bytes a query. Rows whose radius is 0 are looked at once more.
 ///
 /// # Examples
 ///
@@ -79,43 +80,47 @@ impl KnnDensity {
         (k as f64).ln() - (rows as f64).ln() - log_ball_volume(m) - m * radius.ln()
     }
 
-    /// Log densities by the distances to the `k`-th of `bank`, in which each query is itself if `is_own`.
-    pub(super) fn of_radii(
+    /// Log densities by the distances to the `k`-th of so many rows; infinite where that is 0.
+    pub(super) fn of_radii(&self, radii: &[f32], rows: usize, dim: usize) -> Vec<f64> {
+        let radii = radii.iter().map(|&radius| f64::from(radius));
+        radii
+            .map(|radius| self.of_ball(self.k, rows, dim, radius))
+            .collect()
+    }
+
+    /// Puts those of larger balls in the place of infinite ones. Each query is itself in the bank if `is_own`.
+    pub(super) fn grow(
         &self,
-        radii: &[f32],
+        log_densities: &mut [f64],
         queries: ArrayView2<'_, f32>,
         bank: ArrayView2<'_, f32>,
         is_own: bool,
-    ) -> Result<Vec<f64>, DensityError> {
-        let (rows, dim) = (bank.nrows() - usize::from(is_own), bank.ncols());
-        let mut log_densities: Vec<f64> = radii
-            .iter()
-            .map(|&radius| self.of_ball(self.k, rows, dim, f64::from(radius)))
-            .collect();
-        let lost: Vec<usize> = (0..radii.len()).filter(|&i| radii[i] <= 0.0).collect();
-        if !lost.is_empty() {
-            let shells = walk(
-                &Euclidean,
-                queries.select(Axis(0), &lost).view(),
-                bank,
-                &FirstShell,
-            )?;
-            for (&i, shell) in lost.iter().zip(&shells) {
-                if !shell.radius.is_finite() {
-                    return Err(DensityError::NoSpread { rows: bank.nrows() });
-                }
-                let k = shell.copies - usize::from(is_own) + 1;
-                log_densities[i] = self.of_ball(k, rows, dim, f64::from(shell.radius));
-            }
+    ) -> Result<(), DensityError> {
+        let (own, dim) = (usize::from(is_own), bank.ncols());
+        let lost = (0..log_densities.len()).filter(|&i| !log_densities[i].is_finite());
+        let lost: Vec<usize> = lost.collect();
+        if lost.is_empty() {
+            return Ok(());
         }
-        Ok(log_densities)
+        let queries = queries.select(Axis(0), &lost);
+        let shells = walk(&Euclidean, queries.view(), bank, &FirstShell)?;
+        for (&i, shell) in lost.iter().zip(&shells) {
+            if !shell.radius.is_finite() {
+                return Err(DensityError::NoSpread { rows: bank.nrows() });
+            }
+            let (k, rows) = (shell.copies + 1 - own, bank.nrows() - own);
+            log_densities[i] = self.of_ball(k, rows, dim, f64::from(shell.radius));
+        }
+        Ok(())
     }
 }
 
 impl LogDensity for KnnDensity {
     fn log_density_self(&self, rows: ArrayView2<'_, f32>) -> Result<Vec<f64>, DensityError> {
         let radii = radii(&knn_self(&Euclidean, rows, self.k)?.distances, self.k, 1)?;
-        self.of_radii(&radii, rows, rows, true)
+        let mut log_densities = self.of_radii(&radii, rows.nrows() - 1, rows.ncols());
+        self.grow(&mut log_densities, rows, rows, true)?;
+        Ok(log_densities)
     }
 
     fn log_density(
@@ -128,7 +133,9 @@ impl LogDensity for KnnDensity {
             self.k,
             0,
         )?;
-        self.of_radii(&radii, queries, bank, false)
+        let mut log_densities = self.of_radii(&radii, bank.nrows(), bank.ncols());
+        self.grow(&mut log_densities, queries, bank, false)?;
+        Ok(log_densities)
     }
 }
 

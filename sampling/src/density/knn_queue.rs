@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use metric_core::{Euclidean, Neighbors, knn};
 use ndarray::{ArrayView2, Axis};
 
-use super::{KnnDensity, enough};
+use super::KnnDensity;
+use super::checks::{enough, finite};
+use super::queue::{followed, is_room};
 use crate::{DensityError, RingBuffer};
 
 /// A [`RingBuffer`] whose rows know their leave-one-out [`KnnDensity`].
@@ -61,18 +63,19 @@ impl KnnDensityQueue {
     ///
     /// # Errors
     ///
-    /// As [`RingBuffer::push`]. Nothing changes on an error.
+    /// As [`RingBuffer::push`], and [`DensityError::Data`] if a row is not finite. Nothing changes on an error.
     pub fn push(&mut self, rows: ArrayView2<'_, f32>, labels: &[i64]) -> Result<(), DensityError> {
-        let before = self.buffer.len();
-        let mut buffer = self.buffer.clone();
-        buffer.push(rows, labels)?;
-        if rows.nrows() == 0 {
-            return Ok(());
+        if !is_room(&self.buffer, rows, labels) {
+            // It says why, or that there is nothing to do.
+            return Ok(self.buffer.push(rows, labels)?);
         }
-        let leaves = before + rows.nrows() - buffer.len();
-        let (first, kept) = (self.first + leaves as u64, before - leaves);
+        finite("rows", rows)?;
+        let held = self.buffer.len();
+        let all = followed(&self.buffer, rows);
+        let leaves = all.nrows().saturating_sub(self.buffer.capacity());
+        let (_, all) = all.view().split_at(Axis(0), leaves);
+        let (first, kept) = (self.first + leaves as u64, held - leaves);
         let k = self.density.k();
-        let all = buffer.rows();
         let mut lists: VecDeque<List> = self.lists.iter().skip(leaves).cloned().collect();
         let has_lost = |list: &List| list.iter().any(|&(_, number)| number < first);
         let (lost, whole): (Vec<usize>, Vec<usize>) =
@@ -88,18 +91,14 @@ impl KnnDensityQueue {
         }
         lists.resize(all.nrows(), List::new());
         let sought: Vec<usize> = lost.into_iter().chain(kept..all.nrows()).collect();
-        let found = knn(
-            &Euclidean,
-            all.select(Axis(0), &sought).view(),
-            all.view(),
-            k + 1,
-        )?;
+        let found = knn(&Euclidean, all.select(Axis(0), &sought).view(), all, k + 1)?;
         for (&row, near) in sought.iter().zip(numbered(&found, first)) {
             // Among more than k rows that coincide with it, it may not be itself that was found.
             let own = first + row as u64;
             lists[row] = near.filter(|&(_, number)| number != own).take(k).collect();
         }
-        (self.buffer, self.lists, self.first) = (buffer, lists, first);
+        self.buffer.push(rows, labels)?;
+        (self.lists, self.first) = (lists, first);
         Ok(())
     }
 
@@ -119,9 +118,14 @@ impl KnnDensityQueue {
         let k = self.density.k();
         enough(k + 1, self.buffer.len())?;
         let radii: Vec<f32> = self.lists.iter().map(|list| list[k - 1].0).collect();
-        let rows = self.buffer.rows();
-        self.density
-            .of_radii(&radii, rows.view(), rows.view(), true)
+        let (others, dim) = (self.buffer.len() - 1, self.buffer.dim());
+        let mut log_densities = self.density.of_radii(&radii, others, dim);
+        if radii.iter().any(|&radius| radius <= 0.0) {
+            let rows = self.buffer.rows();
+            self.density
+                .grow(&mut log_densities, rows.view(), rows.view(), true)?;
+        }
+        Ok(log_densities)
     }
 }
 

@@ -3,7 +3,7 @@
 use metric_core::{Euclidean, Neighbors, knn, knn_self};
 use ndarray::ArrayView2;
 
-use super::{enough, neighbors};
+use super::checks::{enough, neighbors};
 use crate::DensityError;
 
 /// Local outlier factor (Breunig et al., *LOF: Identifying Density-Based Local Outliers*, 2000,
@@ -18,13 +18,13 @@ use crate::DensityError;
 /// `k`-th. About 1 inside a cluster of any density, below it at its core, well above it for a row on its own: an outlier, or
 /// an example with the wrong label among those of its class. Holds for new rows against the bank as well (novelty).
 ///
-/// Where `k` neighbours coincide the mean reach is 0; it counts as the least of the bank above 0, so that factors are finite and
-/// rows of one clump have 1.
+/// A row that coincides with `k` which each coincide with `k` has a mean reach of 0. It counts as the least of the bank above 0,
+/// so that factors are finite and rows of one clump have 1.
 ///
 /// Deviates from the paper: exactly `k` neighbours, ties to the lowest index, as scikit-learn does, which adds `10^−10` to every mean
 /// reach instead.
 ///
-/// Cost: one exact search, then `O(n k)`; memory about `30 k` bytes a row while fitting, 16 after.
+/// Cost: one exact search, then `O(n k)`; memory as for [`KnnDensity`](super::KnnDensity) while fitting, 20 bytes a row after.
 ///
 /// # Examples
 ///
@@ -67,9 +67,7 @@ impl<'a> LocalOutlierFactor<'a> {
         if !least.is_finite() {
             return Err(DensityError::NoSpread { rows: bank.nrows() });
         }
-        reaches
-            .iter_mut()
-            .for_each(|reach| *reach = reach.max(least));
+        lift(&mut reaches, least);
         let factors = ratios(&found, &reaches, &reaches);
         Ok(Self {
             bank,
@@ -101,10 +99,15 @@ impl<'a> LocalOutlierFactor<'a> {
     pub fn factors_of(&self, rows: ArrayView2<'_, f32>) -> Result<Vec<f64>, DensityError> {
         let found = knn(&Euclidean, rows, self.bank, self.k)?;
         let mut reaches = mean_reaches(&found, &self.k_distances);
-        reaches
-            .iter_mut()
-            .for_each(|reach| *reach = reach.max(self.least));
+        lift(&mut reaches, self.least);
         Ok(ratios(&found, &reaches, &self.reaches))
+    }
+}
+
+/// The least above 0 in the place of 0. What is below it, for a new row among copies, stays.
+fn lift(reaches: &mut [f64], least: f64) {
+    for reach in reaches.iter_mut().filter(|reach| **reach <= 0.0) {
+        *reach = least;
     }
 }
 

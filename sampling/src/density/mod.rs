@@ -7,8 +7,9 @@
 //! | to get | use | because |
 //! |---|---|---|
 //! | the density of a large bank | [`KnnDensity`] | fastest; adapts to each neighbourhood; ranks well in high dimensions |
+//! | the same along the manifold the rows lie on, whatever their number | [`ManifoldDensity`] | estimates the dimension too; what miners use |
 //! | a smooth density of a batch or a few thousand rows | [`GaussianKernelDensity`] | sums over all rows; bandwidth by leave-one-out likelihood |
-//! | the same of unit rows | [`VonMisesFisherKernelDensity`] | the kernel of the sphere; its sum is the denominator of InfoNCE at temperature `1/κ` |
+//! | the same of unit rows | [`VonMisesFisherKernelDensity`] | the kernel of the sphere; its sum is the denominator of `InfoNCE` at temperature `1/κ` |
 //! | who does not belong where it lies | [`LocalOutlierFactor`] | compares the density of a row with that of its neighbours; label noise, novelty |
 //! | the dimension for the formulas above | [`maximum_likelihood_dimension`], [`two_nn_dimension`], [`sphere_dimension`] | the ambient one is far too large for embeddings |
 //! | how tight clusters are | [`Concentration`] | temperatures of prototypes |
@@ -36,6 +37,7 @@
 //! ```
 
 mod bandwidth;
+mod checks;
 mod concentration;
 mod gaussian;
 mod intrinsic_dimension;
@@ -44,6 +46,8 @@ mod kernel_queue;
 mod knn;
 mod knn_queue;
 mod local_outlier_factor;
+mod manifold;
+mod queue;
 mod sphere;
 mod von_mises_fisher;
 
@@ -57,12 +61,13 @@ pub use kernel_queue::KernelDensityQueue;
 pub use knn::KnnDensity;
 pub use knn_queue::KnnDensityQueue;
 pub use local_outlier_factor::LocalOutlierFactor;
+pub use manifold::ManifoldDensity;
+pub(crate) use manifold::estimated_dimension;
 pub use sphere::{log_ball_volume, log_sphere_area};
 pub use von_mises_fisher::{
     VonMisesFisherKernelDensity, log_von_mises_fisher_constant, von_mises_fisher_concentration,
 };
 
-use metric_core::Error;
 use ndarray::ArrayView2;
 
 use crate::DensityError;
@@ -87,81 +92,4 @@ pub trait LogDensity: Send + Sync {
         queries: ArrayView2<'_, f32>,
         bank: ArrayView2<'_, f32>,
     ) -> Result<Vec<f64>, DensityError>;
-}
-
-/// A parameter that must lie in a range.
-fn within(
-    name: &'static str,
-    got: f64,
-    range: std::ops::RangeInclusive<f64>,
-    expected: &'static str,
-) -> Result<f64, DensityError> {
-    if range.contains(&got) {
-        Ok(got)
-    } else {
-        Err(DensityError::InvalidParam {
-            name,
-            expected,
-            got,
-        })
-    }
-}
-
-/// A dimension to take the place of the ambient one.
-fn dimension(got: f64) -> Result<f64, DensityError> {
-    within(
-        "dimension",
-        got,
-        f64::MIN_POSITIVE..=f64::from(u32::MAX),
-        "above 0 and below 2^32",
-    )
-}
-
-/// A number of neighbours.
-fn neighbors(k: usize) -> Result<usize, DensityError> {
-    if k == 0 {
-        return Err(Error::ZeroNeighbors.into());
-    }
-    Ok(k)
-}
-
-/// At least so many rows?
-fn enough(needed: usize, rows: usize) -> Result<(), DensityError> {
-    if rows < needed {
-        return Err(DensityError::TooFewRows { needed, rows });
-    }
-    Ok(())
-}
-
-/// Rows that exist and are finite.
-fn finite(what: &'static str, rows: ArrayView2<'_, f32>) -> Result<(), DensityError> {
-    if rows.is_empty() {
-        return Err(Error::Empty { what }.into());
-    }
-    match rows.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        Some(((row, column), _)) => Err(Error::NonFinite { what, row, column }.into()),
-        None => Ok(()),
-    }
-}
-
-/// Rows that have a direction, in at least two dimensions.
-fn directed(what: &'static str, rows: ArrayView2<'_, f32>) -> Result<(), DensityError> {
-    finite(what, rows)?;
-    let is_zero = |row: ndarray::ArrayView1<'_, f32>| row.iter().all(|&value| value.abs() <= 0.0);
-    if let Some(row) = rows.outer_iter().position(is_zero) {
-        return Err(Error::ZeroRow { what, row }.into());
-    }
-    within(
-        "dim",
-        rows.ncols() as f64,
-        2.0..=f64::INFINITY,
-        "at least 2 for unit rows",
-    )?;
-    Ok(())
-}
-
-/// The lengths of rows with a direction, whatever their size.
-fn norm(row: ndarray::ArrayView1<'_, f32>) -> f64 {
-    let squares = row.iter().map(|&value| f64::from(value).powi(2));
-    squares.sum::<f64>().sqrt()
 }

@@ -3,10 +3,11 @@
 use metric_core::Chord;
 use ndarray::{Array1, ArrayView2};
 
+use super::LogDensity;
 use super::bandwidth::likeliest;
+use super::checks::{directed, enough, norm, within};
 use super::kernel::Kernel;
 use super::sphere::{log_mean_exp, log_sphere_area};
-use super::{LogDensity, directed, enough, norm, within};
 use crate::DensityError;
 
 /// The most a concentration may be.
@@ -20,7 +21,7 @@ const MOST: f64 = 1e12;
 /// log C_n(κ) = (n/2 − 1) log κ − n/2 log 2π − log I_(n/2−1)(κ)
 /// ```
 /// At `κ = 0` it is minus the log area of the sphere. Computed without a power or a Bessel function that could leave the range;
-/// for `n` up to 4,096 and `κ` up to `10^4` off by less than `10^−10`, of values up to `10^4`.
+/// for `n` up to 4,096 and `κ` up to `10^4` off by less than `10^−10`, of values up to about `10^4`.
 ///
 /// # Panics
 ///
@@ -83,11 +84,12 @@ pub fn von_mises_fisher_concentration(rows: ArrayView2<'_, f32>) -> Result<f64, 
 /// log p(x) = log C_n(κ) + log Σ_i exp(κ x·x_i) − log N
 /// ```
 /// with the concentration `κ ≥ 0` and [`C_n`](log_von_mises_fisher_constant). Rows are divided by their norms first. The
-/// denominator of InfoNCE at temperature `T` is this sum with `κ = 1/T`. For the rows of a set among themselves `i` runs over
+/// denominator of `InfoNCE` at temperature `T` is this sum with `κ = 1/T`. For the rows of a set among themselves `i` runs over
 /// the others, and `N` is one less than their number.
 ///
 /// Computed as a Gaussian kernel of the chord, `exp(κ (x·x_i − 1)) = exp(−κ ‖x − x_i‖²/2)`, whose small distances keep their
-/// digits; otherwise as [`GaussianKernelDensity`](super::GaussianKernelDensity) with `h = 1/√κ`, cost and precision included.
+/// digits; otherwise as [`GaussianKernelDensity`](super::GaussianKernelDensity) with `h = 1/√κ`, cost and precision included, save
+/// that the unit rows are another copy.
 ///
 /// # Examples
 ///

@@ -1,11 +1,11 @@
 //! Negatives from all distances alike.
 
 use metric_core::Euclidean;
-use rand::{Rng, RngExt};
 
-use super::random_rows::RandomRows;
-use super::{Anchor, OfAnchor, TripletMiner, checked, checked_count, join_triplets};
-use crate::{Batch, MiningError, Triplets};
+use super::weighted_negatives::{DrawWeights, NegativeWeights, WeightsOf};
+use super::{Anchor, checked, checked_count};
+use crate::density::estimated_dimension;
+use crate::{Batch, MiningError};
 
 /// Negatives drawn with the inverse density of their distance on a sphere (Wu et al., *Sampling Matters in Deep Embedding
 /// Learning*, 2017, <https://arxiv.org/abs/1706.07567>), so that near ones, rare in many dimensions, are drawn as often as others.
@@ -20,7 +20,14 @@ use crate::{Batch, MiningError, Triplets};
 /// weights of most anchors to 0 at 512 dimensions.)
 ///
 /// Defaults: `cutoff` 0.5 and `nonzero_loss_cutoff` 1.4 as in the paper and in pytorch-metric-learning; `D` is the dimension of the
-/// rows. Embeddings lie on something of fewer dimensions; give an estimate of these with [`with_dimension`](Self::with_dimension).
+/// rows. But embeddings lie on something of fewer dimensions, for which these weights are far too steep:
+///
+/// | weights | by |
+/// |---|---|
+/// | for another `D` | [`with_dimension`](Self::with_dimension) |
+/// | for `D = m + 1`, `m` the batch's [maximum likelihood dimension](crate::density::maximum_likelihood_dimension) | [`with_estimated_dimension`](Self::with_estimated_dimension) |
+/// | `1 / (negatives of the anchor in the distance's bin)`, what was seen in the place of a law | [`with_histogram`](Self::with_histogram) |
+///
 /// Each positive of an anchor comes once, with a negative of its own, as in the authors' code;
 /// [`with_per_anchor`](Self::with_per_anchor) instead draws so many triplets, the positives uniformly. Negatives are drawn with
 /// replacement. Anchors without a positive or without a negative within the cutoff drop out.
@@ -46,8 +53,21 @@ use crate::{Batch, MiningError, Triplets};
 pub struct DistanceWeighted {
     cutoff: f64,
     nonzero_loss_cutoff: f64,
-    dimension: Option<f64>,
+    law: Law,
     per_anchor: Option<usize>,
+}
+
+/// How dense distances are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Law {
+    /// As on a sphere in the dimension of the rows.
+    Ambient,
+    /// As on a sphere in so many dimensions.
+    Sphere(f64),
+    /// As on a sphere of the dimension that so many neighbours of each row tell.
+    Estimated(usize),
+    /// As the anchor's own, in so many bins.
+    Histogram(usize),
 }
 
 impl DistanceWeighted {
@@ -56,7 +76,7 @@ impl DistanceWeighted {
         Self {
             cutoff: 0.5,
             nonzero_loss_cutoff: 1.4,
-            dimension: None,
+            law: Law::Ambient,
             per_anchor: None,
         }
     }
@@ -88,7 +108,32 @@ impl DistanceWeighted {
     pub fn with_dimension(mut self, dimension: f64) -> Result<Self, MiningError> {
         let holds = dimension.is_finite() && dimension >= 1.0;
         let dimension = checked("dimension", "finite and at least 1", dimension, holds)?;
-        self.dimension = Some(dimension);
+        self.law = Law::Sphere(dimension);
+        Ok(self)
+    }
+
+    /// The same with the dimension of each batch's reference set, estimated from `k` neighbours of every item, fewer if there
+    /// are not so many. Costs a search for neighbours a batch; for a bank that changes slowly, estimate once and use
+    /// [`with_dimension`](Self::with_dimension). Where it cannot be told (fewer than four items, or all equal) the dimension
+    /// of the rows is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`MiningError::InvalidParam`] if it is below 3.
+    pub fn with_estimated_dimension(mut self, k: usize) -> Result<Self, MiningError> {
+        checked("k", "at least 3", k as f64, k >= 3)?;
+        self.law = Law::Estimated(k);
+        Ok(self)
+    }
+
+    /// The same with the density of each anchor's own distances to negatives, counted in equal bins from `cutoff` to
+    /// `nonzero_loss_cutoff`.
+    ///
+    /// # Errors
+    ///
+    /// [`MiningError::InvalidParam`] if there are none.
+    pub fn with_histogram(mut self, bins: usize) -> Result<Self, MiningError> {
+        self.law = Law::Histogram(checked_count("bins", bins)?);
         Ok(self)
     }
 
@@ -101,25 +146,6 @@ impl DistanceWeighted {
         self.per_anchor = Some(checked_count("per_anchor", triplets)?);
         Ok(self)
     }
-
-    /// Negatives within the cutoff, and the sums of their weights up to each.
-    fn cumulated(&self, anchor: Anchor<'_>, dimension: f64) -> (Vec<u32>, Vec<f64>) {
-        let limit = self.nonzero_loss_cutoff;
-        let negatives = anchor.negatives_where(|d| f64::from(d) < limit);
-        let distances = anchor.negative_distances();
-        let log_weight = |&n: &u32| {
-            let d = f64::from(distances[n as usize]).max(self.cutoff);
-            (2.0 - dimension) * d.ln() - 0.5 * (dimension - 3.0) * (1.0 - d * d / 4.0).ln()
-        };
-        let mut weights: Vec<f64> = negatives.iter().map(log_weight).collect();
-        let greatest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut sum = 0.0;
-        for weight in &mut weights {
-            sum += (*weight - greatest).exp();
-            *weight = sum;
-        }
-        (negatives, weights)
-    }
 }
 
 impl Default for DistanceWeighted {
@@ -128,32 +154,58 @@ impl Default for DistanceWeighted {
     }
 }
 
-impl TripletMiner for DistanceWeighted {
-    fn mine(&self, batch: &Batch<'_>, rng: &mut dyn Rng) -> Result<Triplets, MiningError> {
-        let random = RandomRows::draw(rng);
-        let dimension = self.dimension.unwrap_or(batch.rows().ncols() as f64);
-        let found = batch.each_anchor(&Euclidean, |anchor| {
-            let mut triplets = OfAnchor::new();
-            let positives = anchor.positives();
-            let (negatives, sums) = self.cumulated(anchor, dimension);
-            let (false, Some(&sum)) = (positives.is_empty(), sums.last()) else {
-                return triplets;
-            };
-            let mut random = random.of(anchor.index());
-            for i in 0..self.per_anchor.unwrap_or(positives.len()) {
-                let positive = match self.per_anchor {
-                    None => positives[i],
-                    Some(_) => positives[random.random_range(0..positives.len())],
-                };
-                let at = random.random::<f64>() * sum;
-                let negative = sums.partition_point(|&up_to| up_to <= at);
-                // The product may round up to the sum.
-                let negative = negatives[negative.min(negatives.len() - 1)];
-                triplets.push((positive.index, negative));
+impl NegativeWeights for DistanceWeighted {
+    type Distance = Euclidean;
+
+    fn distance(&self) -> Euclidean {
+        Euclidean
+    }
+
+    fn fit<'f>(&'f self, batch: &'f Batch<'_>) -> Result<WeightsOf<'f>, MiningError> {
+        let (cutoff, limit) = (self.cutoff, self.nonzero_loss_cutoff);
+        let clamped = move |anchor: Anchor<'_>, negatives: &[u32]| -> Vec<f64> {
+            let distances = anchor.negative_distances();
+            let clamped = |&n: &u32| f64::from(distances[n as usize]).max(cutoff);
+            negatives.iter().map(clamped).collect()
+        };
+        let within = move |anchor: Anchor<'_>| anchor.negatives_where(|d| f64::from(d) < limit);
+        let ambient = batch.rows().ncols() as f64;
+        let dimension = match self.law {
+            Law::Histogram(bins) => {
+                let scale = bins as f64 / (limit - cutoff);
+                return Ok(Box::new(move |anchor| {
+                    let negatives = within(anchor);
+                    let bin = |d: f64| ((d - cutoff) * scale) as usize;
+                    let found: Vec<usize> = clamped(anchor, &negatives)
+                        .into_iter()
+                        .map(|d| bin(d).min(bins - 1))
+                        .collect();
+                    let mut counts = vec![0u32; bins];
+                    for &bin in &found {
+                        counts[bin] += 1;
+                    }
+                    let log_weight = |&bin: &usize| -f64::from(counts[bin]).ln();
+                    let logarithms = found.iter().map(log_weight).collect();
+                    DrawWeights::of_logarithms(negatives, logarithms)
+                }));
             }
-            triplets.sort_unstable();
-            triplets
-        })?;
-        Ok(join_triplets(found))
+            Law::Ambient => ambient,
+            Law::Sphere(dimension) => dimension,
+            Law::Estimated(k) => {
+                estimated_dimension(batch.reference(), k)?.map_or(ambient, |m| m + 1.0)
+            }
+        };
+        Ok(Box::new(move |anchor| {
+            let negatives = within(anchor);
+            let log_weight = |d: f64| {
+                (2.0 - dimension) * d.ln() - 0.5 * (dimension - 3.0) * (1.0 - d * d / 4.0).ln()
+            };
+            let distances = clamped(anchor, &negatives).into_iter();
+            DrawWeights::of_logarithms(negatives, distances.map(log_weight).collect())
+        }))
+    }
+
+    fn per_anchor(&self) -> Option<usize> {
+        self.per_anchor
     }
 }

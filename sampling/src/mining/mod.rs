@@ -7,20 +7,26 @@ mod batch_easy_hard;
 mod batch_hard;
 mod capped;
 mod convert;
+mod density_aware;
 mod distance_weighted;
 mod hard_clusters;
 mod hardest_negatives;
 mod hdc;
+mod local_agreement;
 mod multi_similarity;
+mod outlying_positives;
 mod pair_margin;
 mod random;
 pub(crate) mod random_rows;
+mod report;
 mod rho_switch;
+mod schedule;
 mod semi_hard;
 pub(crate) mod sides;
 mod soft_hard;
 mod triplet_margin;
 mod uniform_histogram;
+mod weighted_negatives;
 
 pub use all::{AllPairs, AllTriplets};
 pub use anchor::{Anchor, Partner};
@@ -29,18 +35,24 @@ pub use batch_easy_hard::{BatchEasyHard, Choice};
 pub use batch_hard::BatchHard;
 pub use capped::Capped;
 pub use convert::{AsPairs, AsTriplets};
+pub use density_aware::DensityAware;
 pub use distance_weighted::DistanceWeighted;
 pub use hard_clusters::HardClusters;
 pub use hardest_negatives::HardestNegatives;
 pub use hdc::Hdc;
+pub use local_agreement::LocalAgreement;
 pub use multi_similarity::MultiSimilarityMiner;
+pub use outlying_positives::outlying_positives;
 pub use pair_margin::PairMargin;
 pub use random::RandomTriplets;
+pub use report::MiningReport;
 pub use rho_switch::RhoSwitch;
+pub use schedule::Schedule;
 pub use semi_hard::SemiHard;
 pub use soft_hard::SoftHard;
 pub use triplet_margin::{TripletKind, TripletMarginMiner};
 pub use uniform_histogram::UniformHistogram;
+pub use weighted_negatives::{DrawWeights, NegativeWeights, WeightsOf};
 
 use rand::Rng;
 
@@ -59,6 +71,16 @@ pub trait TripletMiner: Send + Sync {
     ///
     /// A [`MiningError`] if the miner's distance or parameters do not suit the batch.
     fn mine(&self, batch: &Batch<'_>, rng: &mut dyn Rng) -> Result<Triplets, MiningError>;
+
+    /// The [effective sample size](DrawWeights::effective_sample_size) of the weights that each anchor's negatives are drawn
+    /// by, if the miner draws by weights.
+    ///
+    /// # Errors
+    ///
+    /// As [`mine`](Self::mine).
+    fn effective_sample_sizes(&self, _batch: &Batch<'_>) -> Result<Option<Vec<f64>>, MiningError> {
+        Ok(None)
+    }
 }
 
 /// Chooses pairs from a batch. Object-safe.

@@ -7,7 +7,7 @@ use super::{PairMiner, checked_margin, join_pairs, with_distance};
 use crate::{Batch, MiningError, Pairs};
 
 /// The pairs that the multi-similarity loss looks at (Wang et al., *Multi-Similarity Loss with General Pair Weighting for Deep
-/// Metric Learning*, 2019, <https://arxiv.org/abs/1904.06627>, eq. 11 and 12).
+/// Metric Learning*, 2019, <https://arxiv.org/abs/1904.06627>, its pair mining).
 ///
 /// ```text
 /// (a, n) if d(a, n) < max d(a, p) + ε          s(a, n) > min s(a, p) − ε   with s = 1 − d

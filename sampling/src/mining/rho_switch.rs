@@ -12,7 +12,7 @@ use crate::{Batch, MiningError, Triplets};
 /// ```text
 /// (a, p, n)   becomes, with probability p_switch,   (a, a, q)        q uniform over the positives of a
 /// ```
-/// So the positive is the anchor itself, at distance 0, and the "negative" an example of its class. Default `p_switch = 0.1`.
+/// So the positive is the anchor itself, at distance 0, and the "negative" an example of its class.
 /// Cost: that of the other miner, and two random numbers a triplet.
 ///
 /// # Examples

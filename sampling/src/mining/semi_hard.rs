@@ -67,10 +67,14 @@ fn nearest_behind_each_positive(anchor: Anchor<'_>) -> Vec<(Partner, Partner)> {
     };
     // nearest[k]: behind k positives and no more.
     let mut nearest = vec![none; positives.len() + 1];
-    for (index, &distance) in (0..).zip(anchor.negative_distances()) {
-        let in_gap = &mut nearest[ladder.rank(distance)];
-        if distance < in_gap.distance {
-            *in_gap = Partner { index, distance };
+    let distances = anchor.negative_distances();
+    for (first, some) in (0u32..).step_by(LANES).zip(distances.chunks(LANES)) {
+        let cells = ladder.cells(some);
+        for ((index, &distance), &cell) in (first..).zip(some).zip(&cells) {
+            let in_gap = &mut nearest[ladder.rank(distance, cell)];
+            if distance < in_gap.distance {
+                *in_gap = Partner { index, distance };
+            }
         }
     }
     let mut found = Vec::with_capacity(positives.len());
@@ -96,14 +100,18 @@ struct Ladder {
     scale: f32,
 }
 
-/// Cells a bound.
+/// Cells a bound, and in all at most.
 const CELLS: usize = 16;
+const MOST_CELLS: usize = 1 << 20;
+
+/// Numbers that are looked at together, such that the compiler makes vectors of them.
+const LANES: usize = 16;
 
 impl Ladder {
     fn new(bounds: Vec<f32>) -> Self {
         let low = bounds.first().copied().unwrap_or(0.0);
         let high = bounds.last().copied().unwrap_or(0.0);
-        let cells = CELLS * bounds.len().max(1);
+        let cells = (CELLS * bounds.len()).clamp(1, MOST_CELLS);
         let mut ladder = Self {
             bounds,
             before: vec![0; cells + 1],
@@ -111,8 +119,8 @@ impl Ladder {
             scale: cells as f32 / (high - low),
         };
         for i in 0..ladder.bounds.len() {
-            let cell = ladder.cell(ladder.bounds[i]);
-            ladder.before[cell + 1] += 1;
+            let [cell, ..] = ladder.cells(&ladder.bounds[i..=i]);
+            ladder.before[cell as usize + 1] += 1;
         }
         for cell in 0..cells {
             ladder.before[cell + 1] += ladder.before[cell];
@@ -120,16 +128,24 @@ impl Ladder {
         ladder
     }
 
-    /// Ascends with the value, whatever the ends are: a cast takes what is below, and NaN, to 0.
-    #[inline]
-    fn cell(&self, value: f32) -> usize {
-        (((value - self.low) * self.scale) as usize).min(self.before.len() - 2)
+    /// The cell of each value. They ascend with the values, whatever the ends are.
+    fn cells(&self, values: &[f32]) -> [u32; LANES] {
+        /// Added to a small number, leaves it rounded in the last bits.
+        const WHOLE: f32 = 8_388_608.0;
+        let last = (self.before.len() - 2) as f32;
+        let mut cells = [0; LANES];
+        for (cell, &value) in cells.iter_mut().zip(values) {
+            let at = (value - self.low) * self.scale;
+            let at = if at > 0.0 { at } else { 0.0 }; // NaN too
+            let at = if at < last { at } else { last };
+            *cell = (at + WHOLE).to_bits() - WHOLE.to_bits();
+        }
+        cells
     }
 
-    /// How many bounds are below a value; 0 for NaN.
-    #[inline]
-    fn rank(&self, value: f32) -> usize {
-        let cell = self.cell(value);
+    /// How many bounds are below a value of this cell; 0 for NaN, whose cell is the first.
+    fn rank(&self, value: f32, cell: u32) -> usize {
+        let cell = cell as usize;
         let (first, last) = (self.before[cell] as usize, self.before[cell + 1] as usize);
         if first == last {
             return first;

@@ -58,7 +58,6 @@ impl<'b> Sides<'b> {
                 for (&index, distance) in negatives.iter().zip(kept) {
                     distances[index as usize] = distance;
                 }
-                return;
             }
             Way::Labels {
                 rows,
@@ -84,6 +83,25 @@ impl<'b> Sides<'b> {
         if !self.batch.has_reference() {
             distances[anchor] = f32::NAN;
             positives.retain(|positive| positive.index as usize != anchor);
+        }
+        if let Some(attracted) = self.batch.attracted() {
+            let before = positives.len();
+            for &index in attracted.positives(anchor) {
+                let distance = std::mem::replace(&mut distances[index as usize], f32::NAN);
+                if !distance.is_nan() {
+                    positives.push(Partner { index, distance });
+                }
+            }
+            if before < positives.len() {
+                positives.sort_unstable_by_key(|positive| positive.index);
+            }
+        }
+        if let Some(excepted) = self.batch.excepted() {
+            let of_anchor = excepted.positives(anchor);
+            positives.retain(|positive| of_anchor.binary_search(&positive.index).is_err());
+            for &index in excepted.negatives(anchor) {
+                distances[index as usize] = f32::NAN;
+            }
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::{Batch, MiningError, Triplets};
 /// ```text
 /// p uniform over positives with d(a, p) > min d(a, n),      n uniform over negatives with d(a, n) < max d(a, p)
 /// ```
-/// where all negatives are at least as far as all positives, no pair is hard, and both are drawn from all (as the authors' code
-/// does). Anchors that lack either kind drop out. Deviates from that code: these are left out there only if they lack a positive.
+/// Where all negatives are at least as far as all positives no pair is hard, and both are drawn from all, as the authors' code
+/// does. Anchors that lack either kind drop out.
 /// Cost: `O(n m dim)` time, `O(m)` memory a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SoftHard<D = Euclidean> {

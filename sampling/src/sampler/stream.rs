@@ -94,6 +94,11 @@ impl<S: BatchSampler> EpochStream<S> {
     pub fn sampler(&self) -> &S {
         &self.sampler
     }
+
+    /// The same, to refresh what it chooses by; the epoch that has begun stays as it was drawn.
+    pub fn sampler_mut(&mut self) -> &mut S {
+        &mut self.sampler
+    }
 }
 
 impl<S: BatchSampler> BatchStream for EpochStream<S> {

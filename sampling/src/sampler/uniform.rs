@@ -52,4 +52,11 @@ impl BatchSampler for UniformSampler {
     fn examples(&self) -> usize {
         self.examples
     }
+
+    fn smallest_batch(&self) -> usize {
+        match self.examples % self.batch_size {
+            0 => self.batch_size,
+            rest => rest,
+        }
+    }
 }
