@@ -224,18 +224,23 @@ fn suspects_can_be_left_out_or_attracted() {
     let attracted = PositivePairs::from(suspects.negative.clone());
     assert_eq!(attracted.anchors(), suspects.negative.anchors());
     assert_eq!(attracted.positives(), suspects.negative.negatives());
-    // What a miner then sees of it, here by its candidates.
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut all = AllPairs.mine(&batch, &mut rng).unwrap();
-    let left = all
-        .negative
-        .iter()
-        .filter(|pair| !suspects.negative.iter().any(|s| s == *pair));
-    all.negative = left.collect();
-    all.positive = attracted;
-    let attracting = batch.among(&all).unwrap();
-    let triplets = AllPairs.mine(&attracting, &mut rng).unwrap().to_triplets();
-    assert!(triplets.iter().eq([(0, 1, 2), (1, 0, 2)]));
+    let mut mine = |batch: &Batch<'_>| AllPairs.mine(batch, &mut rng).unwrap();
+    let left = mine(&batch.except(&suspects).unwrap());
+    assert!(left.positive.is_empty());
+    assert!(left.negative.iter().eq([(0, 2), (1, 2), (2, 0), (2, 1)]));
+    let drawn = mine(&batch.attract(&attracted).unwrap());
+    assert!(drawn.positive.iter().eq([(0, 1), (1, 0)]));
+    assert_eq!(drawn.negative, left.negative);
+    // What is no negative any more is no suspect.
+    let again = FalseNegatives::above(0.9).unwrap();
+    for batch in [
+        batch.except(&suspects).unwrap(),
+        batch.attract(&attracted).unwrap(),
+    ] {
+        let found = again.find(&batch, support.view()).unwrap();
+        assert_eq!(found, Pairs::default());
+    }
 }
 
 #[test]

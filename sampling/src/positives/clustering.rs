@@ -21,7 +21,7 @@ use crate::mining::random_rows::RandomRows;
 /// [`ClusterPrototypes::select`] gives what a batch needs of it.
 ///
 /// Defaults: `φ` with mean 0.2, 20 iterations. Deviates from the authors' code, which takes means of plain k-means and rescales
-/// them to length 1 afterwards, keeps the best of five starts, and leaves out clusters of fewer than ten.
+/// them to length 1 afterwards, and keeps the best of five starts.
 ///
 /// Each granularity has a generator of its own, all from one draw of the caller's: what it finds does not depend on the
 /// others, nor on the number of threads. Cost: `O(n dim Σ k_m)` time an iteration, `O((n + Σ k_m) dim)` memory: two copies of

@@ -21,8 +21,8 @@ use crate::{Batch, MiningError, NegativePairs, Pairs, PositivePairs};
 /// over the negatives `n` of `a` in a [`Batch`]. The paper has 8 support views, `k = 10` and `t = 0.7`. Here `k`, `t` or
 /// both are to be chosen; the maximum is the default.
 ///
-/// The suspects come as the negative side of [`Pairs`], in order of anchor and item. Elimination leaves these pairs out of the
-/// negatives; attraction turns them into positives, for which [`PositivePairs`] are made `from` them.
+/// The suspects come as the negative side of [`Pairs`], in order of anchor and item. Elimination leaves them out of a batch by
+/// [`Batch::except`]; attraction makes them positives by [`Batch::attract`], which takes [`PositivePairs`] `from` them.
 ///
 /// Deviates from the paper: what is no negative of the anchor is never a suspect, so labels and reference sets are allowed for;
 /// support views need not have length 1, since only directions are compared. An item of length 0 scores 0.
@@ -36,8 +36,10 @@ use crate::{Batch, MiningError, NegativePairs, Pairs, PositivePairs};
 /// ```
 /// use metric_core::Relevance;
 /// use metric_sampling::positives::FalseNegatives;
-/// use metric_sampling::{Batch, PositivePairs};
+/// use metric_sampling::{AllPairs, Batch, PairMiner, PositivePairs};
 /// use ndarray::array;
+/// # use rand::SeedableRng;
+/// # let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
 /// // Four images, of which the first two show the same thing and nobody knows.
 /// let rows = array![[1.0f32, 0.0], [0.8, 0.6], [-0.6, 0.8], [0.0, -1.0]];
 /// let batch = Batch::new(rows.view(), Relevance::labels(&[0, 1, 2, 3]))?;
@@ -50,8 +52,11 @@ use crate::{Batch, MiningError, NegativePairs, Pairs, PositivePairs};
 /// ];
 /// let suspects = FalseNegatives::above(0.9)?.find(&batch, support.view())?;
 /// assert!(suspects.negative.iter().eq([(0, 1), (1, 0)]));
+/// let pairs = AllPairs.mine(&batch.except(&suspects)?, &mut rng)?;
+/// assert!(pairs.negative.iter().take(3).eq([(0, 2), (0, 3), (1, 2)]));
 /// let attracted = PositivePairs::from(suspects.negative);
-/// assert_eq!(attracted.anchors(), [0, 1]);
+/// let pairs = AllPairs.mine(&batch.attract(&attracted)?, &mut rng)?;
+/// assert!(pairs.positive.iter().eq([(0, 1), (1, 0)]));
 /// # Ok::<(), metric_sampling::MiningError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -16,7 +16,7 @@ use crate::{MiningError, NegativePairs, Pairs};
 /// their [assignments](super::Granularity::assignments). They need not match: a class may have no prototype, or several.
 ///
 /// It is for [`Batch::against`](crate::Batch::against) and for losses with a reference set. Where the items are the batch itself,
-/// [`own_copies`](Self::own_copies) are no pairs. Prototypes on the sphere are of length 1: normalise the items too.
+/// leave its [own copies](Self::own_copies) out. Prototypes on the sphere are of length 1: normalise the items too.
 /// Cost: a copy of both.
 ///
 /// # Examples
@@ -111,6 +111,29 @@ impl SupportedReference {
     }
 
     /// Every item as a positive of itself: what to leave out where the rows of the batch are the items, in order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use metric_core::Relevance;
+    /// use metric_sampling::positives::{ClassPrototypes, SupportedReference};
+    /// use metric_sampling::{AllPairs, Batch, PairMiner};
+    /// use ndarray::array;
+    /// # use rand::SeedableRng;
+    /// # let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    /// let prototypes = ClassPrototypes::of(array![[1.0f32], [7.0]].view(), &[4, 5])?;
+    /// let (rows, labels) = (array![[0.0f32], [2.0], [5.0]], [4, 4, 5]);
+    /// let reference = SupportedReference::new(
+    ///     (rows.view(), &labels),
+    ///     (prototypes.rows(), prototypes.labels()),
+    /// )?;
+    /// let relevance = Relevance::labels_against(&labels, reference.labels());
+    /// let batch = Batch::against(rows.view(), reference.rows(), relevance)?;
+    /// let pairs = AllPairs.mine(&batch.except(&reference.own_copies())?, &mut rng)?;
+    /// // The prototypes are items 3 and 4; row 2, alone of its class, has the latter.
+    /// assert!(pairs.positive.iter().eq([(0, 1), (0, 3), (1, 0), (1, 3), (2, 4)]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn own_copies(&self) -> Pairs {
         let own = (0..).take(self.items).map(|item| (item, item));
         Pairs {
