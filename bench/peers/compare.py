@@ -34,6 +34,18 @@ LOSSES = [
     ("proxy_anchor", 256, {"num_classes": "100000"}),
     ("smooth_ap", 256, {}),
 ]
+MINERS = [
+    "semi_hard",
+    "triplet_margin_semi_hard",
+    "distance_weighted",
+    "batch_hard",
+    "multi_similarity",
+    "batch_easy_hard",
+    "pair_margin",
+    "hdc",
+    "uniform_histogram",
+    "angular",
+]
 
 
 def cases(quick):
@@ -56,6 +68,8 @@ def cases(quick):
         yield f"train_step:{model}", {"n": batch, "dim": 1}
     for name, n, params in LOSSES:
         yield f"loss:{name}", {"n": n, "dim": 128, "params": params}
+    for name in MINERS:
+        yield f"miner:{name}", {"n": 512, "dim": 128}
 
 
 def chosen_cases(ops, quick):
@@ -136,8 +150,8 @@ class Servers:
 
     def contenders(self, case):
         """Every system with the operation: its name, and a function that times it once."""
-        # Each of the others is its own process, and has no losses.
-        for core, server in self.all[:1] if case["op"].startswith("loss:") else self.all:
+        # Each of the others is its own process, and has no losses or miners.
+        for core, server in self.all[:1] if case["op"].startswith(("loss:", "miner:")) else self.all:
             for name in server.ask({**case, "list": True}):
                 shown = f"{name} ({core})" if core else name
                 yield shown, lambda server=server, name=name: server.ask({**case, "only": name})[name]

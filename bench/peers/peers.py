@@ -369,6 +369,10 @@ def ways_of(case):
         import losses
 
         return losses.ways(case)
+    if kind == "miner" and torch:
+        import miners
+
+        return miners.ways(case)
     if kind == "kmeans++":
         return k_means_start(rows(n, dim, 1), case["k"])
     return {}
