@@ -46,6 +46,6 @@ mod tests {
         let means = of(250);
         assert_eq!(means.len(), 100);
         assert_eq!(means[..3], [1.0, 3.5, 6.0]); // steps 0 to 2, 3 and 4, 5 to 7
-        assert_eq!(means[98..], [246.5, 248.5]);
+        assert_eq!(means[98..], [246.0, 248.5]);
     }
 }
