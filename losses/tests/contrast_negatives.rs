@@ -7,7 +7,7 @@
 
 mod common;
 
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use common::*;
 use metric_losses::{
     ConfigError, DebiasedContrastiveLossConfig, DecoupledContrastiveLossConfig, EmbeddingDistance,
@@ -264,6 +264,48 @@ fn debiased_and_hard_negatives_are_their_definitions() {
             });
         }
     }
+}
+
+#[test]
+fn weights_of_negatives_are_part_of_their_importance() {
+    let weights: Vec<f64> = (0..8).map(|i| 0.2 + 0.3 * f64::from(i)).collect();
+    let logs: Vec<f64> = weights.iter().map(|w| w.ln()).collect();
+    let logs = Tensor::<1>::from_data(TensorData::new(logs, [8]), (&device(), DType::F64));
+    let (tau, beta, t) = (0.1, 0.5, 1.0 / TEMPERATURE);
+    let loss = HardNegativeContrastiveLossConfig::new()
+        .with_temperature(TEMPERATURE)
+        .with_tau_plus(tau)
+        .with_beta(beta)
+        .init(&device());
+    let by_definition = |x: &Rows, y: &Rows, within: bool| {
+        let mut terms = Vec::new();
+        for (i, row) in x.iter().enumerate() {
+            let others = (0..y.len()).filter(|&j| !within || j != i);
+            let (same, other): (Vec<usize>, Vec<usize>) =
+                others.partition(|&j| CLASSES[i] == CLASSES[j]);
+            let s = |j: &usize| cosine(row, &y[*j]);
+            let sum = |power: f64| -> f64 {
+                other
+                    .iter()
+                    .map(|j| weights[*j] * (power * t * s(j)).exp())
+                    .sum()
+            };
+            let n = other.len() as f64;
+            let negative = n * sum(1.0 + beta) / sum(beta);
+            let positive = mean(&same.iter().map(|j| (t * s(j)).exp()).collect::<Vec<f64>>());
+            let all = ((negative - tau * n * positive) / (1.0 - tau)).max(n * (-t).exp());
+            terms.extend(same.iter().map(|j| (1.0 + all / (t * s(j)).exp()).ln()));
+        }
+        mean(&terms)
+    };
+    let (x, y) = (clustered(), rows(8, 3));
+    let within = |x| loss.forward_weighted(x, labels(&CLASSES), logs.clone());
+    assert_is(&x, &within, &|x| by_definition(x, x, true));
+    let against = |x| {
+        let y = (tensor(&y, DType::F64), labels(&CLASSES));
+        loss.forward_weighted_against(x, labels(&CLASSES), y.0, y.1, logs.clone())
+    };
+    assert_is(&x, &against, &|x| by_definition(x, &y, false));
 }
 
 /// Some rows of the cases above are at the bound and some are not, else they would not test both.

@@ -35,7 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let labels: Vec<u32> = (0..).take(angles.len()).collect();
     let batch = Batch::new(rows.view(), Relevance::labels(&labels))?;
     // Only the direction counts; distances from the centre keep the discs apart.
-    let spread: Vec<f64> = angles.iter().map(|_| random.random_range(0.7..1.0)).collect();
+    let spread: Vec<f64> = angles
+        .iter()
+        .map(|_| random.random_range(0.7..1.0))
+        .collect();
 
     let weights_of = |beta, gamma, (lower, upper)| -> Result<DrawWeights, Box<dyn Error>> {
         let miner = DensityAware::new().with_beta(beta)?.with_gamma(gamma)?;
@@ -49,8 +52,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("hard: beta = 4, gamma = 0", weights_of(4.0, 0.0, whole)?),
         ("even: beta = 0, gamma = 1", weights_of(0.0, 1.0, whole)?),
         ("both: beta = 4, gamma = 1", weights_of(4.0, 1.0, whole)?),
-        ("both, ring from 0.3 to 0.9", weights_of(4.0, 1.0, (0.3, 0.9))?),
-        ("more of each: beta = 8, gamma = 2", weights_of(8.0, 2.0, whole)?),
+        (
+            "both, ring from 0.3 to 0.9",
+            weights_of(4.0, 1.0, (0.3, 0.9))?,
+        ),
+        (
+            "more of each: beta = 8, gamma = 2",
+            weights_of(8.0, 2.0, whole)?,
+        ),
     ];
     let root = SVGBackend::new(&path, (3 * SIDE, 2 * SIDE)).into_drawing_area();
     root.fill(&WHITE)?;
@@ -69,11 +78,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         let discs = weights.indices().iter().zip(weights.weights());
         let discs = discs.map(|(&index, weight)| {
             let radius = (AREA * weight / sum / std::f64::consts::PI).sqrt();
-            Circle::new(place(index as usize), radius.round() as i32, BLUE.mix(0.45).filled())
+            Circle::new(
+                place(index as usize),
+                radius.round() as i32,
+                BLUE.mix(0.45).filled(),
+            )
         });
         chart.draw_series(discs)?;
         let anchor = [(0.0, 1.0)];
-        chart.draw_series(anchor.iter().map(|&at| TriangleMarker::new(at, 8, RED.filled())))?;
+        chart.draw_series(
+            anchor
+                .iter()
+                .map(|&at| TriangleMarker::new(at, 8, RED.filled())),
+        )?;
     }
     root.present()?;
     Ok(())

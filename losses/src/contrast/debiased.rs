@@ -92,6 +92,7 @@ impl DebiasedContrastiveLoss {
             temperature: self.temperature,
             tau_plus: self.tau_plus,
             beta: 0.0,
+            log_weights: None,
         };
         estimate.loss(distances, masks, self.reducer)
     }
@@ -102,12 +103,14 @@ pub(super) fn check_tau_plus(tau_plus: f64) -> Result<(), ConfigError> {
     ConfigError::check(in_range, "tau_plus", "at least 0 and below 1", tau_plus)
 }
 
-/// How the sum over true negatives is estimated from rows of which some are none: `N g`, with importance `exp(β s/T)` of a
+/// How the sum over true negatives is estimated from rows of which some are none: `N g`, with importance `w exp(β s/T)` of a
 /// negative.
 pub(super) struct NegativeEstimate {
     pub(super) temperature: f64,
     pub(super) tau_plus: f64,
     pub(super) beta: f64,
+    /// `log w` of every column, if not all are alike.
+    pub(super) log_weights: Option<Tensor<1>>,
 }
 
 impl NegativeEstimate {
@@ -136,9 +139,19 @@ impl NegativeEstimate {
         };
         let log_n = log_count(&masks.negative);
         // The sum over all rows called negative, weighted by importance.
-        let negatives = match self.beta {
-            0.0 => over(1.0, &masks.negative),
-            beta => over(1.0 + beta, &masks.negative) - over(beta, &masks.negative) + log_n.clone(),
+        let negatives = match (&self.log_weights, self.beta) {
+            (None, 0.0) => over(1.0, &masks.negative),
+            (log_weights, beta) => {
+                let weighted = |factor: f64| {
+                    let logits = logits.clone() * factor;
+                    let logits = match log_weights {
+                        Some(weights) => logits + weights.clone().unsqueeze::<2>(),
+                        None => logits,
+                    };
+                    log_sum_exp(logits, masks.negative.clone())
+                };
+                weighted(1.0 + beta) - weighted(beta) + log_n.clone()
+            }
         };
         let rest = (1.0 - self.tau_plus).ln();
         if self.tau_plus == 0.0 {

@@ -5,7 +5,8 @@ use burn::tensor::{Device, Tensor};
 use super::debiased::{NegativeEstimate, check_tau_plus};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::pairs::{PairMasks, over_pairs};
+use crate::labels::Labels;
+use crate::pairs::{PairMasks, over_pairs, plain};
 use crate::reducer::Reducer;
 
 /// Configuration of [`HardNegativeContrastiveLoss`].
@@ -98,11 +99,100 @@ over_pairs!(
 );
 
 impl HardNegativeContrastiveLoss {
+    /// The loss over the batch with negatives of unlike importance, each row with all others:
+    /// ```text
+    /// ωᵢₙ = wₙ exp(β sᵢₙ/T) / (1/N Σ_{j ∈ N(i)} wⱼ exp(β sᵢⱼ/T))
+    /// ```
+    /// With `log w = −γ log p`, `p` the density at each row (`metric_sampling::density`), what is frequent does not crowd out
+    /// what is rare: density-aware negatives as importance weights instead of draws.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `log_weights`: `[n]`, a constant for the gradient
+    /// - output: `[1]`, zero if there is no positive pair
+    ///
+    /// # Panics
+    /// If there is not one label or not one weight a row.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// use metric_losses::HardNegativeContrastiveLossConfig;
+    ///
+    /// let device = Device::flex();
+    /// // The negative at −1 comes twice: at half the weight each, the copies count as one.
+    /// let x = [[1.0, 0.0], [2.0, 0.0], [0.0, 3.0], [-1.0, 0.0], [-1.0, 0.0]];
+    /// let x = Tensor::<2>::from_floats(x, &device);
+    /// let labels = Tensor::<1, Int>::from_ints([0, 0, 1, 2, 3], &device);
+    /// let log_weights = Tensor::<1>::from_floats([0.0, 0.0, 0.0, 0.5f32.ln(), 0.5f32.ln()], &device);
+    /// let config = HardNegativeContrastiveLossConfig::new().with_temperature(1.0);
+    /// let loss = config.with_tau_plus(0.0).init(&device);
+    /// // As in the example above the mean is (1 + 1/e²)/(1 + 1/e) = 0.82999, but there are three of it:
+    /// // log(1 + 2.48998 / e) = 0.65025.
+    /// let value = loss.forward_weighted(x, labels, log_weights);
+    /// assert!((value.into_scalar::<f32>() - 0.65025).abs() < 1e-5);
+    /// ```
+    pub fn forward_weighted(
+        &self,
+        embeddings: Tensor<2>,
+        labels: impl Into<Labels>,
+        log_weights: Tensor<1>,
+    ) -> Tensor<1> {
+        self.weighted((embeddings, labels.into()), None, log_weights)
+    }
+
+    /// The same against a separate reference set, of which nothing is left out; gradients flow to both.
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[n, dim]`, `labels`: `[n]`, `reference`: `[m, dim]`, `reference_labels`: `[m]`,
+    ///   `log_weights`: `[m]`, a constant for the gradient
+    /// - output: `[1]`, zero if there is no positive pair
+    ///
+    /// # Panics
+    /// If there is not one label a row or not one weight a reference, labels are of two kinds, or `dim` differs.
+    pub fn forward_weighted_against(
+        &self,
+        embeddings: Tensor<2>,
+        labels: impl Into<Labels>,
+        reference: Tensor<2>,
+        reference_labels: impl Into<Labels>,
+        log_weights: Tensor<1>,
+    ) -> Tensor<1> {
+        let reference = Some((reference, reference_labels.into()));
+        self.weighted((embeddings, labels.into()), reference, log_weights)
+    }
+
+    fn weighted(
+        &self,
+        batch: (Tensor<2>, Labels),
+        reference: Option<(Tensor<2>, Labels)>,
+        log_weights: Tensor<1>,
+    ) -> Tensor<1> {
+        let columns = reference
+            .as_ref()
+            .map_or(&batch.1, |reference| &reference.1);
+        let (columns, [weights]) = (columns.len(), log_weights.dims());
+        assert_eq!(weights, columns, "there must be one weight a column");
+        let cosine = EmbeddingDistance::Cosine;
+        plain(self, cosine, batch, reference, |distances, masks| {
+            let weights = log_weights.detach().cast(distances.dtype());
+            self.estimate(Some(weights), distances, masks)
+        })
+    }
+
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
+        self.estimate(None, distances, masks)
+    }
+
+    fn estimate(
+        &self,
+        log_weights: Option<Tensor<1>>,
+        distances: Tensor<2>,
+        masks: PairMasks,
+    ) -> Tensor<1> {
         let estimate = NegativeEstimate {
             temperature: self.temperature,
             tau_plus: self.tau_plus,
             beta: self.beta,
+            log_weights,
         };
         estimate.loss(distances, masks, self.reducer)
     }
