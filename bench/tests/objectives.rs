@@ -143,7 +143,10 @@ fn what_an_optimizer_moves_has_finite_gradients() {
         let gradients = GradientsParams::from_grads(loss.backward(), &objective);
         let parameters = objective.num_params();
         let classifies = !name.compares_pairs();
-        let learns = matches!(name, LossName::Ge2e | LossName::Margin);
+        let learns = matches!(
+            name,
+            LossName::Ge2e | LossName::Ge2eContrast | LossName::Margin
+        );
         assert_eq!(!gradients.is_empty(), classifies || learns, "{name:?}");
         assert!(
             !classifies || parameters >= CLASSES * DIM,

@@ -14,8 +14,8 @@ use plotters::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const SPARSE: usize = 120;
-const DENSE: usize = 120;
+const SPARSE: usize = 90;
+const DENSE: usize = 90;
 /// Area of all of a panel's discs together, in square pixels.
 const AREA: f64 = 9000.0;
 /// Pixels of a panel's side.

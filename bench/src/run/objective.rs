@@ -313,8 +313,16 @@ objectives! {
 }
 
 impl LossName {
-    /// Whether the loss can learn from the triplets that a miner chooses.
+    /// Whether the loss can learn from the triplets that a miner chooses, in the place of those it would take itself.
     pub fn takes_triplets(self) -> bool {
-        matches!(self, Self::Margin | Self::Triplet)
+        matches!(
+            self,
+            Self::Margin
+                | Self::Triplet
+                | Self::TripletBatchHard
+                | Self::TripletSemiHard
+                | Self::TripletSoft
+                | Self::TripletSwap
+        )
     }
 }
