@@ -20,7 +20,7 @@ def miner(name, params):
     given = distances.LpDistance(normalize_embeddings=False)
     margin = float(params.get("margin", 0.2))
     made = {
-        "angular": lambda: miners.AngularMiner(angle=20, distance=given),
+        "angular": lambda: miners.AngularMiner(angle=20),
         "batch_easy_hard": lambda: miners.BatchEasyHardMiner("easy", "semihard", distance=given),
         "batch_hard": lambda: miners.BatchHardMiner(distance=given),
         "distance_weighted": lambda: miners.DistanceWeightedMiner(cutoff=0.5, nonzero_loss_cutoff=1.4),

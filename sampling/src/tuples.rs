@@ -1,5 +1,7 @@
 //! What miners hand to losses: indices, nothing else.
 
+use std::iter::repeat_n;
+
 use crate::MiningError;
 
 /// Triplets of an anchor (a row of the batch), a positive and a negative (items of the reference set).
@@ -82,6 +84,22 @@ impl Triplets {
     }
 }
 
+impl Triplets {
+    /// Room for so many more.
+    pub(crate) fn reserve(&mut self, triplets: usize) {
+        for column in [&mut self.anchor, &mut self.positive, &mut self.negative] {
+            column.reserve(triplets);
+        }
+    }
+
+    /// Adds the triplets of a pair with each of these negatives.
+    pub(crate) fn push_row(&mut self, anchor: u32, positive: u32, negatives: &[u32]) {
+        self.anchor.extend(repeat_n(anchor, negatives.len()));
+        self.positive.extend(repeat_n(positive, negatives.len()));
+        self.negative.extend_from_slice(negatives);
+    }
+}
+
 impl FromIterator<(u32, u32, u32)> for Triplets {
     fn from_iter<I: IntoIterator<Item = (u32, u32, u32)>>(triplets: I) -> Self {
         let mut columns = Self::default();
@@ -93,10 +111,7 @@ impl FromIterator<(u32, u32, u32)> for Triplets {
 impl Extend<(u32, u32, u32)> for Triplets {
     fn extend<I: IntoIterator<Item = (u32, u32, u32)>>(&mut self, triplets: I) {
         let triplets = triplets.into_iter();
-        let least = triplets.size_hint().0;
-        for column in [&mut self.anchor, &mut self.positive, &mut self.negative] {
-            column.reserve(least);
-        }
+        self.reserve(triplets.size_hint().0);
         for (anchor, positive, negative) in triplets {
             self.anchor.push(anchor);
             self.positive.push(positive);

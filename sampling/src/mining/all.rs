@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::{PairMiner, TripletMiner, join_pairs, join_triplets};
+use super::{PairMiner, TripletMiner, join_pairs};
 use crate::{Batch, MiningError, Pairs, Triplets};
 
 /// Every pair.
@@ -33,10 +33,13 @@ impl TripletMiner for AllTriplets {
             let positives: Vec<u32> = anchor.positives().iter().map(|p| p.index).collect();
             (positives, anchor.negatives_where(|d| !d.is_nan()))
         });
-        Ok(join_triplets(pairs.iter().map(|(positives, negatives)| {
-            positives
-                .iter()
-                .flat_map(|&p| negatives.iter().map(move |&n| (p, n)))
-        })))
+        let mut triplets = Triplets::default();
+        triplets.reserve(pairs.iter().map(|(p, n)| p.len() * n.len()).sum());
+        for (anchor, (positives, negatives)) in (0..).zip(&pairs) {
+            for &positive in positives {
+                triplets.push_row(anchor, positive, negatives);
+            }
+        }
+        Ok(triplets)
     }
 }

@@ -3,7 +3,7 @@
 use metric_core::{Distance, Euclidean};
 use rand::Rng;
 
-use super::{OfAnchor, TripletMiner, checked_margin, gap, join_triplets, with_distance};
+use super::{TripletMiner, checked_margin, gap, with_distance};
 use crate::{Batch, MiningError, Triplets};
 
 /// Which triplets to keep, by their gap `g = d(a, n) − d(a, p)` and the margin `m`.
@@ -67,13 +67,21 @@ impl<D> TripletMarginMiner<D> {
 impl<D: Distance<f32>> TripletMiner for TripletMarginMiner<D> {
     fn mine(&self, batch: &Batch<'_>, _: &mut dyn Rng) -> Result<Triplets, MiningError> {
         let found = batch.each_anchor(&self.distance, |anchor| {
-            let mut triplets = OfAnchor::new();
-            for positive in anchor.positives() {
-                let kept = anchor.negatives_where(|d| self.keeps(gap(positive.distance, d)));
-                triplets.extend(kept.iter().map(|&negative| (positive.index, negative)));
-            }
-            triplets
+            let positives = anchor.positives().iter();
+            let kept = positives.map(|positive| {
+                let wanted = |d| self.keeps(gap(positive.distance, d));
+                (positive.index, anchor.negatives_where(wanted))
+            });
+            kept.collect::<Vec<(u32, Vec<u32>)>>()
         })?;
-        Ok(join_triplets(found))
+        let mut triplets = Triplets::default();
+        let of_pairs = || found.iter().flatten();
+        triplets.reserve(of_pairs().map(|(_, negatives)| negatives.len()).sum());
+        for (anchor, kept) in (0..).zip(&found) {
+            for (positive, negatives) in kept {
+                triplets.push_row(anchor, *positive, negatives);
+            }
+        }
+        Ok(triplets)
     }
 }
