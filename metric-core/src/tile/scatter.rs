@@ -16,7 +16,7 @@ use crate::{Distance, Element, Error, Scalar as _};
 /// Rows that one task takes: a whole number of the kernels' strips.
 const ROWS: usize = 48;
 /// The most it takes of many: each task passes over all columns, which are then far from the cache.
-const MOST_ROWS: usize = 4 * ROWS;
+const MOST_ROWS: usize = 6 * ROWS;
 /// Columns that one task takes of the weights of a wave.
 const COLUMNS: usize = 512;
 /// Bytes of the distances that are held at a time; if rows are long, those of two tasks.
@@ -45,7 +45,7 @@ pub struct Scattered<T, R> {
 /// likewise for `y`: this is how a loss over all pairs gets exact gradients in `O((n + m) dim)` memory.
 ///
 /// Cost: the distances once and two products of the same size; beside the result, memory for a copy of `y` and at a time
-/// 16 MB of distances, or 96 rows of them, 384 of many. The same bits for any number of threads.
+/// 16 MB of distances, or 96 rows of them, 576 of many. The same bits for any number of threads.
 ///
 /// # Errors
 ///
@@ -206,7 +206,7 @@ where
 
 /// Rows that one task takes of so many.
 fn rows_a_task(rows: usize) -> usize {
-    (rows / 128 / ROWS * ROWS).clamp(ROWS, MOST_ROWS)
+    (rows / 64 / ROWS * ROWS).clamp(ROWS, MOST_ROWS)
 }
 
 /// Numbers from a row to the next: not a power of two, lest they all fall on the same lines of the cache.
