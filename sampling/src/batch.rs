@@ -236,7 +236,8 @@ impl<'a> Batch<'a> {
         self.relevance
     }
 
-    /// May this row be paired with this item? Not a row with itself; of a batch with candidates only these.
+    /// May this row be paired with this item? Not a row with itself; of a batch with candidates only these. Exceptions, which
+    /// are of one side, are not asked.
     pub fn is_pair(&self, row: usize, reference_index: usize) -> bool {
         let is_other = self.reference.is_some() || row != reference_index;
         let is_candidate = |candidates: &Candidates| candidates.contain(row, reference_index);

@@ -239,6 +239,12 @@ fn log_ratios(rows: ArrayView2<'_, f32>, k: usize) -> Result<Vec<LogRatios>, Den
     Ok(distances.outer_iter().map(LogRatios::of).collect())
 }
 
+/// The likeliest dimension of rows with these distances to their neighbours, nearest first.
+pub(super) fn likeliest_dimension(distances: &ndarray::Array2<f32>) -> Option<f64> {
+    let ratios: Vec<LogRatios> = distances.outer_iter().map(LogRatios::of).collect();
+    inverse_mean(&ratios)
+}
+
 /// The likeliest dimension of all together.
 fn inverse_mean(ratios: &[LogRatios]) -> Option<f64> {
     let sum: f64 = ratios.iter().map(|ratios| ratios.sum).sum();

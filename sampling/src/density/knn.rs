@@ -88,6 +88,18 @@ impl KnnDensity {
             .collect()
     }
 
+    /// Log densities of rows by their distances to at least `k` neighbours among themselves, nearest first.
+    pub(super) fn of_neighbors(
+        &self,
+        distances: &ndarray::Array2<f32>,
+        rows: ArrayView2<'_, f32>,
+    ) -> Result<Vec<f64>, DensityError> {
+        let radii = radii(distances, self.k, 1)?;
+        let mut log_densities = self.of_radii(&radii, rows.nrows() - 1, rows.ncols());
+        self.grow(&mut log_densities, rows, rows, true)?;
+        Ok(log_densities)
+    }
+
     /// Puts those of larger balls in the place of infinite ones. Each query is itself in the bank if `is_own`.
     pub(super) fn grow(
         &self,
@@ -117,10 +129,8 @@ impl KnnDensity {
 
 impl LogDensity for KnnDensity {
     fn log_density_self(&self, rows: ArrayView2<'_, f32>) -> Result<Vec<f64>, DensityError> {
-        let radii = radii(&knn_self(&Euclidean, rows, self.k)?.distances, self.k, 1)?;
-        let mut log_densities = self.of_radii(&radii, rows.nrows() - 1, rows.ncols());
-        self.grow(&mut log_densities, rows, rows, true)?;
-        Ok(log_densities)
+        let distances = knn_self(&Euclidean, rows, self.k)?.distances;
+        self.of_neighbors(&distances, rows)
     }
 
     fn log_density(

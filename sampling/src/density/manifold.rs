@@ -1,12 +1,14 @@
 //! Density along the manifold that the rows lie on.
 
-use ndarray::ArrayView2;
+use metric_core::{Euclidean, knn_self};
+use ndarray::{Array2, ArrayView2};
 
 use super::checks::{finite, neighbors};
-use super::{DimensionAverage, KnnDensity, LogDensity, maximum_likelihood_dimension};
+use super::intrinsic_dimension::likeliest_dimension;
+use super::{KnnDensity, LogDensity};
 use crate::DensityError;
 
-/// [k-nearest-neighbour density](KnnDensity) in the [dimension](maximum_likelihood_dimension) that the same neighbours tell.
+/// [k-nearest-neighbour density](KnnDensity) in the [dimension](super::maximum_likelihood_dimension) that the same neighbours tell.
 ///
 /// ```text
 /// log p(x) = log k − log N − log V_m − m log r_k(x),     m the maximum likelihood dimension of the bank
@@ -14,7 +16,7 @@ use crate::DensityError;
 /// For sampling from rows of any number: where there are fewer than `k` neighbours, all are taken, and rows without any spread
 /// (fewer than four, or all equal) are equally dense: 0.
 ///
-/// Cost: two exact searches for neighbours in the bank.
+/// Cost: an exact search for neighbours in the bank, and for queries another one.
 ///
 /// # Examples
 ///
@@ -45,18 +47,6 @@ impl ManifoldDensity {
     pub fn new(k: usize) -> Result<Self, DensityError> {
         Ok(Self { k: neighbors(k)? })
     }
-
-    fn of_bank(
-        self,
-        (bank, most): (ArrayView2<'_, f32>, usize),
-        queries: usize,
-        of: impl FnOnce(KnnDensity) -> Result<Vec<f64>, DensityError>,
-    ) -> Result<Vec<f64>, DensityError> {
-        match estimated_dimension(bank, self.k)? {
-            Some(m) => of(KnnDensity::new(self.k.min(most))?.with_dimension(m)?),
-            None => Ok(vec![0.0; queries]),
-        }
-    }
 }
 
 /// By at most ten neighbours.
@@ -69,8 +59,13 @@ impl Default for ManifoldDensity {
 impl LogDensity for ManifoldDensity {
     fn log_density_self(&self, rows: ArrayView2<'_, f32>) -> Result<Vec<f64>, DensityError> {
         finite("rows", rows)?;
-        let (n, most) = (rows.nrows(), rows.nrows() - 1);
-        self.of_bank((rows, most), n, |knn| knn.log_density_self(rows))
+        let n = rows.nrows();
+        let Some((m, distances)) = dimension_and_neighbors(rows, self.k)? else {
+            return Ok(vec![0.0; n]);
+        };
+        // The neighbours that tell the dimension tell the density, too.
+        let knn = KnnDensity::new(self.k.min(n - 1))?.with_dimension(m)?;
+        knn.of_neighbors(&distances, rows)
     }
 
     fn log_density(
@@ -80,8 +75,13 @@ impl LogDensity for ManifoldDensity {
     ) -> Result<Vec<f64>, DensityError> {
         finite("queries", queries)?;
         finite("bank", bank)?;
-        let (n, most) = (queries.nrows(), bank.nrows());
-        self.of_bank((bank, most), n, |knn| knn.log_density(queries, bank))
+        match estimated_dimension(bank, self.k)? {
+            Some(m) => {
+                let knn = KnnDensity::new(self.k.min(bank.nrows()))?.with_dimension(m)?;
+                knn.log_density(queries, bank)
+            }
+            None => Ok(vec![0.0; queries.nrows()]),
+        }
     }
 }
 
@@ -91,13 +91,19 @@ pub(crate) fn estimated_dimension(
     rows: ArrayView2<'_, f32>,
     k: usize,
 ) -> Result<Option<f64>, DensityError> {
+    Ok(dimension_and_neighbors(rows, k)?.map(|(m, _)| m))
+}
+
+/// The same, and the distances to the neighbours, `[n, k]`.
+fn dimension_and_neighbors(
+    rows: ArrayView2<'_, f32>,
+    k: usize,
+) -> Result<Option<(f64, Array2<f32>)>, DensityError> {
     let (n, dim) = rows.dim();
     if n < 4 {
         return Ok(None);
     }
-    match maximum_likelihood_dimension(rows, k.clamp(3, n - 1), DimensionAverage::Inverse) {
-        Ok(m) => Ok(Some(m.min(dim as f64))),
-        Err(DensityError::NoSpread { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let distances = knn_self(&Euclidean, rows, k.clamp(3, n - 1))?.distances;
+    let m = likeliest_dimension(&distances);
+    Ok(m.map(|m| (m.min(dim as f64), distances)))
 }
