@@ -36,6 +36,14 @@ pub fn teacher_of<M: Module>(student: &M) -> M {
     student.valid().no_grad()
 }
 
+/// As [`teacher_of`], but batch norm goes on using the statistics of each batch, as the key encoder of `MoCo` and the
+/// target of BYOL do; its running ones follow those batches too.
+///
+/// The student must lie on a device with autodiff, where alone batch norm computes with the statistics of a batch.
+pub fn training_teacher_of<M: Module>(student: &M) -> M {
+    student.valid().train().no_grad()
+}
+
 /// The teacher moved towards the student (He et al., *Momentum Contrast*, CVPR 2020,
 /// <https://arxiv.org/abs/1911.05722>, eq. 2; Tarvainen, Valpola, *Mean teachers are better role
 /// models*, NIPS 2017).
@@ -68,21 +76,6 @@ pub fn momentum_update<M: Module>(
         student: values.0,
         momentum,
     }))
-}
-
-/// Momentum that rises from `base` to 1 along half a cosine (Grill et al., *Bootstrap Your Own
-/// Latent*, NeurIPS 2020, <https://arxiv.org/abs/2006.07733>, section 3.2):
-/// ```text
-/// m = 1 − (1 − base) · (cos(π · step / steps) + 1) / 2
-/// ```
-/// From the last step on it is 1, also for `steps = 0`.
-pub fn cosine_momentum(base: f64, step: u64, steps: u64) -> f64 {
-    let done = if step >= steps {
-        1.0
-    } else {
-        step as f64 / steps as f64
-    };
-    1.0 - (1.0 - base) * ((std::f64::consts::PI * done).cos() + 1.0) / 2.0
 }
 
 /// The float tensors of a module, in its order.

@@ -81,6 +81,10 @@ impl Watch for Progress {
         }
     }
 
+    fn warn(&mut self, what: &str) {
+        self.bar.suspend(|| eprintln!("warning: {what}"));
+    }
+
     fn model_done(&mut self) {
         self.bar.finish_and_clear();
     }

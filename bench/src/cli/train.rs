@@ -143,18 +143,8 @@ impl TrainArgs {
 
 /// The first of `runs/DATA-LOSS`, `runs/DATA-LOSS-2`, ... that does not exist.
 fn free_dir(config: &RunConfig) -> PathBuf {
-    let stem = Path::new(&config.data.name)
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy();
     let loss = serde_json::to_value(config.loss).unwrap_or_default();
-    let name = format!("{stem}-{}", loss.as_str().unwrap_or("run"));
-    let first = Path::new("runs").join(&name);
-    let others = (2..).map(|n| Path::new("runs").join(format!("{name}-{n}")));
-    std::iter::once(first)
-        .chain(others)
-        .find(|dir| !dir.exists())
-        .unwrap_or_default()
+    super::free_dir(&config.data.name, loss.as_str().unwrap_or("run"))
 }
 
 fn print_reports(dir: &Path, reports: &[SeedReport]) {

@@ -66,12 +66,36 @@ impl ConvNet {
     /// # Panics
     /// If the images are not of the configured size.
     pub fn forward(&self, images: Tensor<3>) -> Tensor<2> {
+        self.head.forward(self.features(images))
+    }
+
+    /// What the last map holds, before the linear layer.
+    ///
+    /// # Shapes
+    /// - `images`: `[n, channels, height · width]`
+    /// - output: `[n, feature_size]`, channel by channel
+    ///
+    /// # Panics
+    /// If the images are not of the configured size.
+    pub fn features(&self, images: Tensor<3>) -> Tensor<2> {
         let [n, channels, _] = images.dims();
         let mut maps = channels_last(images.reshape([n, channels, self.height, self.width]));
         for block in &self.blocks {
             maps = block.forward(maps);
         }
-        self.head.forward(channels_first(maps).flatten(1, 3))
+        channels_first(maps).flatten(1, 3)
+    }
+
+    /// Length of a row of [`features`](Self::features).
+    pub fn feature_size(&self) -> usize {
+        self.head.weight.dims()[0]
+    }
+
+    /// The same network with a fresh linear layer to embeddings of this length.
+    pub(super) fn with_fresh_head(mut self, embedding_size: usize) -> Self {
+        let device = self.head.weight.device();
+        self.head = LinearConfig::new(self.feature_size(), embedding_size).init(&device);
+        self
     }
 }
 

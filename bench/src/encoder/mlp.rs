@@ -42,7 +42,27 @@ impl Mlp {
     /// - `rows`: `[n, input_size]`
     /// - output: `[n, embedding_size]`
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
-        self.head
-            .forward(relu(self.norm.forward(self.hidden.forward(rows))))
+        self.head.forward(self.features(rows))
+    }
+
+    /// The hidden units.
+    ///
+    /// # Shapes
+    /// - `rows`: `[n, input_size]`
+    /// - output: `[n, hidden_size]`
+    pub fn features(&self, rows: Tensor<2>) -> Tensor<2> {
+        relu(self.norm.forward(self.hidden.forward(rows)))
+    }
+
+    /// Length of a row of [`features`](Self::features).
+    pub fn feature_size(&self) -> usize {
+        self.head.weight.dims()[0]
+    }
+
+    /// The same network with a fresh linear layer to embeddings of this length.
+    pub(super) fn with_fresh_head(mut self, embedding_size: usize) -> Self {
+        let device = self.head.weight.device();
+        self.head = LinearConfig::new(self.feature_size(), embedding_size).init(&device);
+        self
     }
 }

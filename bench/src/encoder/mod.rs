@@ -8,6 +8,7 @@ mod resnet;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use metric_ssl::Backbone;
 
 pub use conv_block::{After, conv_block};
 pub use conv_net::{ConvNet, ConvNetConfig};
@@ -138,14 +139,60 @@ impl Encoder {
     /// If the length of a row is not that of the encoder's input.
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
         let [n, len] = rows.dims();
-        let [groups] = self.mean.dims();
-        let by_group = rows.reshape([n, groups, len / groups]);
-        let mean = self.mean.val().reshape([1, groups, 1]);
-        let deviation = self.deviation.val().reshape([1, groups, 1]);
-        let standard = (by_group - mean) / deviation;
+        let standard = self.standardized(rows);
         match &self.body {
             Body::Conv(net) => net.forward(standard),
             Body::Mlp(net) => net.forward(standard.reshape([n, len])),
         }
+    }
+
+    /// What the network holds before its last, linear layer: what learning without labels learns.
+    ///
+    /// # Shapes
+    /// - `rows`: `[n, len]`
+    /// - output: `[n, feature_size]`, not normalized
+    ///
+    /// # Panics
+    /// If the length of a row is not that of the encoder's input.
+    pub fn features(&self, rows: Tensor<2>) -> Tensor<2> {
+        let [n, len] = rows.dims();
+        let standard = self.standardized(rows);
+        match &self.body {
+            Body::Conv(net) => net.features(standard),
+            Body::Mlp(net) => net.features(standard.reshape([n, len])),
+        }
+    }
+
+    /// Length of a row of [`features`](Self::features).
+    pub fn feature_size(&self) -> usize {
+        match &self.body {
+            Body::Conv(net) => net.feature_size(),
+            Body::Mlp(net) => net.feature_size(),
+        }
+    }
+
+    /// The same encoder with a fresh linear layer to embeddings of this length.
+    pub fn with_fresh_head(mut self, embedding_size: usize) -> Self {
+        self.body = match self.body {
+            Body::Conv(net) => Body::Conv(net.with_fresh_head(embedding_size)),
+            Body::Mlp(net) => Body::Mlp(net.with_fresh_head(embedding_size)),
+        };
+        self
+    }
+
+    /// `[n, groups, len / groups]`
+    fn standardized(&self, rows: Tensor<2>) -> Tensor<3> {
+        let [n, len] = rows.dims();
+        let [groups] = self.mean.dims();
+        let by_group = rows.reshape([n, groups, len / groups]);
+        let mean = self.mean.val().reshape([1, groups, 1]);
+        let deviation = self.deviation.val().reshape([1, groups, 1]);
+        (by_group - mean) / deviation
+    }
+}
+
+impl Backbone for Encoder {
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        Self::features(self, images.flatten(1, 3))
     }
 }

@@ -32,6 +32,20 @@ pub enum RunError {
         /// The miner's reason.
         source: metric_sampling::MiningError,
     },
+    /// Views of images could not be made.
+    #[error("making views: {source}")]
+    Views {
+        /// The reason.
+        source: metric_ssl::views::ViewError,
+    },
+    /// A batch of views could not be learned from.
+    #[error("learning from views at step {step}: {source}")]
+    Learning {
+        /// The optimizer step.
+        step: u64,
+        /// The learner's reason.
+        source: metric_ssl::LearnError,
+    },
     /// Embeddings could not be judged.
     #[error("evaluating {what}: {source}")]
     Evaluation {

@@ -9,7 +9,8 @@ use super::error::RunError;
 use super::files::{create_dir, read_json, write_json};
 use super::outputs::{SeedReport, Timing, Trained, judge};
 use super::plan::{Phase, Plan, phases};
-use super::trainer::{Trainer, load_module, remove_dir, save_encoder};
+use super::checkpoint::{load_module, remove_dir, save_module};
+use super::trainer::Trainer;
 use crate::encoder::{Encoder, EncoderConfig};
 
 const CONFIG: &str = "config.json";
@@ -23,6 +24,8 @@ pub trait Watch {
     fn model(&mut self, _name: &str, _step: u64, _steps: u64) {}
     /// A step was made.
     fn step(&mut self, _step: u64, _loss: f32, _images_per_second: f64) {}
+    /// Something is wrong that training can go on with.
+    fn warn(&mut self, _what: &str) {}
     /// Training of a model ended.
     fn model_done(&mut self) {}
     /// Whether to leave a checkpoint and stop.
@@ -238,7 +241,7 @@ fn finish(
         loss: progress.curve.means(),
         mining: (progress.mining.batches > 0).then_some(progress.mining),
     };
-    save_encoder(trainer.encoder(), file)?;
+    save_module(trainer.encoder(), file)?;
     write_json(trained, &done)?;
     remove_dir(checkpoints)?;
     Ok(done)

@@ -5,6 +5,7 @@
 //! `baseline.bpk` and `model.bpk` (finished encoders), `metrics.json`, `map.png`, `gallery.png`.
 //! What exists is never half-written, so a killed run resumes from the folder alone.
 
+mod checkpoint;
 mod config;
 mod curve;
 mod dataset;
@@ -17,6 +18,7 @@ mod miner;
 mod objective;
 mod outputs;
 mod plan;
+mod pretrain;
 mod train_with;
 mod trainer;
 
@@ -29,4 +31,8 @@ pub use execute::{Outcome, Run, Watch};
 pub use miner::{MeanMining, MinerName, Negatives};
 pub use objective::{LossName, Objective, Task};
 pub use outputs::{SeedReport, Timing, Trained};
+pub use pretrain::{
+    KnnScores, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport, Pretraining, ViewsName,
+    embed_features,
+};
 pub use train_with::{Beside, Step};

@@ -1,9 +1,8 @@
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use metric_core::Relevance;
 use metric_losses::{TripletIndices, l2_normalize};
 use metric_sampling::{Batch, BatchStream, StreamState, TripletMiner};
@@ -11,10 +10,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::{self, load_module, load_optimizer, save_module, save_optimizer};
 use super::curve::Curve;
 use super::error::RunError;
 use super::examples::{Examples, download};
-use super::files::{create_dir, read, read_json, write_atomic, write_json};
+use super::files::{read_json, write_json};
 use super::miner::MeanMining;
 use super::objective::{LossName, Objective, Task};
 use super::train_with::Step;
@@ -215,54 +215,26 @@ impl Trainer {
             .valid()
     }
 
-    /// Writes all state to `dir/PHASE-STEP`, under another name until it is complete, and removes
-    /// what was there before.
+    /// Writes all state to `dir/PHASE-STEP`, and removes what was there before.
     pub(crate) fn save(&self, dir: &Path) -> Result<(), RunError> {
         let learner = self
             .learner
             .as_ref()
             .expect("the learner is put back after every step");
-        let name = format!("{}-{}", self.config.phase, self.progress.step);
-        let (partial, complete) = (dir.join("partial"), dir.join(&name));
-        if complete.exists() {
-            return Ok(());
-        }
-        remove_dir(&partial)?;
-        create_dir(&partial)?;
-        let saved = Saved {
-            progress: self.progress.clone(),
-            stream: self.stream.state(),
-        };
-        write_json(&partial.join("state.json"), &saved)?;
-        let record = learner.valid().into_record().into_bytes();
-        write_record(
-            &partial.join("learner.bpk"),
-            record.map_err(|e| e.to_string()),
-        )?;
-        let record = self.optimizer.to_record().into_bytes();
-        write_record(
-            &partial.join("optimizer.bpk"),
-            record.map_err(|e| e.to_string()),
-        )?;
-        fs::rename(&partial, &complete).map_err(|source| RunError::Io {
-            path: complete.clone(),
-            source,
-        })?;
-        for (_, _, old) in checkpoints(dir)? {
-            if old != complete {
-                remove_dir(&old)?;
-            }
-        }
-        Ok(())
+        checkpoint::save(dir, self.config.phase, self.progress.step, |dir| {
+            let saved = Saved {
+                progress: self.progress.clone(),
+                stream: self.stream.state(),
+            };
+            write_json(&dir.join("state.json"), &saved)?;
+            save_module(learner.valid(), &dir.join("learner.bpk"))?;
+            save_optimizer(&self.optimizer, &dir.join("optimizer.bpk"))
+        })
     }
 
     /// Continues from the newest checkpoint of this phase in `dir`, if there is one.
     pub(crate) fn restore(mut self, dir: &Path) -> Result<Self, RunError> {
-        let newest = checkpoints(dir)?
-            .into_iter()
-            .filter(|&(phase, _, _)| phase == self.config.phase)
-            .max_by_key(|&(_, step, _)| step);
-        let Some((_, _, path)) = newest else {
+        let Some(path) = checkpoint::newest(dir, self.config.phase)? else {
             return Ok(self);
         };
         let state = path.join("state.json");
@@ -279,47 +251,9 @@ impl Trainer {
             .take()
             .expect("the learner is put back after every step");
         self.learner = Some(load_module(learner, &path.join("learner.bpk"))?);
-        let optimizer = path.join("optimizer.bpk");
-        let bytes = Bytes::from_bytes_vec(read(&optimizer)?);
-        self.optimizer = self
-            .optimizer
-            .from_bytes(bytes)
-            .map_err(|e| RunError::Record {
-                path: optimizer,
-                reason: e.to_string(),
-            })?;
+        self.optimizer = load_optimizer(self.optimizer, &path.join("optimizer.bpk"))?;
         Ok(self)
     }
-}
-
-/// Saves an encoder alone.
-pub(crate) fn save_encoder(encoder: Encoder, path: &Path) -> Result<(), RunError> {
-    write_record(
-        path,
-        encoder
-            .into_record()
-            .into_bytes()
-            .map_err(|e| e.to_string()),
-    )
-}
-
-/// Loads a module's record into it.
-pub(crate) fn load_module<M: Module>(module: M, path: &Path) -> Result<M, RunError> {
-    let bytes = Bytes::from_bytes_vec(read(path)?);
-    burn::store::ModuleRecord::from_bytes(bytes)
-        .and_then(|record| module.try_load_record(record))
-        .map_err(|e| RunError::Record {
-            path: path.into(),
-            reason: e.to_string(),
-        })
-}
-
-fn write_record(path: &Path, bytes: Result<Bytes, String>) -> Result<(), RunError> {
-    let bytes = bytes.map_err(|reason| RunError::Record {
-        path: path.into(),
-        reason,
-    })?;
-    write_atomic(path, &bytes)
 }
 
 /// Examples of each class, and one where there is none.
@@ -335,36 +269,4 @@ fn upload_labels(labels: &[u32], device: &Device) -> Tensor<1, Int> {
     let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
     let count = labels.len();
     Tensor::from_data(TensorData::new(labels, [count]), device)
-}
-
-/// Complete checkpoints: phase, step, folder.
-fn checkpoints(dir: &Path) -> Result<Vec<(u64, u64, PathBuf)>, RunError> {
-    if !dir.exists() {
-        return Ok(Vec::new());
-    }
-    let failed = |source| RunError::Io {
-        path: dir.into(),
-        source,
-    };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
-        let numbers = name.to_str().and_then(|name| name.split_once('-'));
-        if let Some((Ok(phase), Ok(step))) = numbers.map(|(p, s)| (p.parse(), s.parse())) {
-            found.push((phase, step, entry.path()));
-        }
-    }
-    Ok(found)
-}
-
-/// Removes a folder that may not be there.
-pub(crate) fn remove_dir(path: &Path) -> Result<(), RunError> {
-    match fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(RunError::Io {
-            path: path.into(),
-            source,
-        }),
-        _ => Ok(()),
-    }
 }

@@ -1,0 +1,211 @@
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use super::batches::Batches;
+use super::config::PretrainConfig;
+use super::judge::{PretrainReport, judge};
+use super::pretrainer::Pretrainer;
+use crate::encoder::{Encoder, EncoderConfig};
+use crate::run::checkpoint::{load_module, remove_dir, save_module};
+use crate::run::config::Budget;
+use crate::run::dataset::Dataset;
+use crate::run::error::RunError;
+use crate::run::execute::Watch;
+use crate::run::files::{create_dir, read_json, write_json};
+
+const CONFIG: &str = "pretrain.json";
+const METRICS: &str = "metrics.json";
+const MODEL: &str = "model.bpk";
+/// Steps run before the clock starts.
+const WARM_UP_STEPS: u64 = 2;
+/// How long steps are timed, at least.
+const TIMED: Duration = Duration::from_secs(3);
+/// Steps timed, at least.
+const TIMED_STEPS: u64 = 4;
+
+/// How a run without labels ended.
+#[derive(Debug, Clone)]
+pub enum PretrainOutcome {
+    /// It is done.
+    Finished(Box<PretrainReport>),
+    /// Stopped by [`Watch::is_interrupted`]; the folder can be resumed.
+    Interrupted,
+}
+
+/// A run without labels in its folder.
+#[derive(Debug, Clone)]
+pub struct Pretraining {
+    dir: PathBuf,
+    config: PretrainConfig,
+    checkpoint_every: Duration,
+}
+
+/// What is fixed once, before the first step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Plan {
+    steps: u64,
+    train_examples: usize,
+}
+
+impl Pretraining {
+    /// A new run. Nothing is written before the data have been read.
+    ///
+    /// # Errors
+    /// [`RunError::Occupied`] if `dir` already holds a run, [`RunError::Invalid`] for a configuration that cannot work.
+    pub fn create(dir: &Path, config: PretrainConfig) -> Result<Self, RunError> {
+        if Self::is_at(dir) || dir.join("config.json").exists() {
+            return Err(RunError::Occupied { path: dir.into() });
+        }
+        config.validate()?;
+        Ok(Self::at(dir, config))
+    }
+
+    /// An earlier run.
+    ///
+    /// # Errors
+    /// [`RunError::NotARun`] if `dir` holds none, [`RunError::Json`] if its configuration is damaged.
+    pub fn open(dir: &Path) -> Result<Self, RunError> {
+        if !Self::is_at(dir) {
+            return Err(RunError::NotARun { path: dir.into() });
+        }
+        Ok(Self::at(dir, read_json(&dir.join(CONFIG))?))
+    }
+
+    /// Whether `dir` holds a run without labels.
+    pub fn is_at(dir: &Path) -> bool {
+        dir.join(CONFIG).exists()
+    }
+
+    fn at(dir: &Path, config: PretrainConfig) -> Self {
+        Self {
+            dir: dir.into(),
+            config,
+            checkpoint_every: Duration::from_secs(30),
+        }
+    }
+
+    /// The same run with checkpoints at this interval; zero saves after every step. Default: 30 s.
+    pub fn with_checkpoint_every(mut self, interval: Duration) -> Self {
+        self.checkpoint_every = interval;
+        self
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &PretrainConfig {
+        &self.config
+    }
+
+    /// The finished encoder, for data shaped as `data`. Its [features](Encoder::features) are what was learned.
+    ///
+    /// # Errors
+    /// [`RunError::Unfinished`] if there is none yet, or if the file is damaged or made for other data.
+    pub fn encoder(&self, data: &Dataset) -> Result<Encoder, RunError> {
+        let path = self.dir.join(MODEL);
+        if !path.exists() {
+            return Err(RunError::Unfinished {
+                path: self.dir.clone(),
+            });
+        }
+        let fresh = EncoderConfig::new(data.train.input_shape()).init(&Device::flex());
+        load_module(fresh, &path)
+    }
+
+    /// Learns what is not learned yet, judges it, and writes the report.
+    ///
+    /// # Errors
+    /// [`RunError`] naming the file, option or step at fault.
+    pub fn execute(&self, watch: &mut dyn Watch) -> Result<PretrainOutcome, RunError> {
+        let metrics = self.dir.join(METRICS);
+        if metrics.exists() {
+            return Ok(PretrainOutcome::Finished(read_json(&metrics)?));
+        }
+        let data = Dataset::load(&self.config.data, self.config.seed, true)?;
+        watch.data(self.config.seed, &data);
+        let batches = Batches::new(&self.config, &data.train)?;
+        let plan = self.plan(&batches, &data)?;
+        let checkpoints = self.dir.join("checkpoint");
+        let mut learner =
+            Pretrainer::new(&self.config, &data.train, plan.steps)?.restore(&checkpoints)?;
+        let first = learner.progress().step;
+        watch.model(&self.config.method.to_string(), first, plan.steps);
+        let mut saved = Instant::now();
+        let mut warned = false;
+        for batch in batches.from(first, plan.steps)? {
+            let loss = learner.step(&batch?)?;
+            let progress = learner.progress();
+            let rate = progress.images as f64 / progress.seconds;
+            watch.step(progress.step, loss, rate);
+            if let Some(collapse) = progress.collapse.filter(|_| !warned) {
+                watch.warn(&format!("step {}: {collapse}", progress.step));
+                warned = true;
+            }
+            if watch.is_interrupted() {
+                learner.save(&checkpoints)?;
+                return Ok(PretrainOutcome::Interrupted);
+            }
+            if saved.elapsed() >= self.checkpoint_every {
+                learner.save(&checkpoints)?;
+                saved = Instant::now();
+            }
+        }
+        watch.model_done();
+        let report = judge(&data, &learner.encoder(), learner.progress(), plan.steps)?;
+        save_module(learner.encoder(), &self.dir.join(MODEL))?;
+        write_json(&metrics, &report)?;
+        remove_dir(&checkpoints)?;
+        Ok(PretrainOutcome::Finished(Box::new(report)))
+    }
+
+    /// The plan in the folder, or a new one, written together with the configuration.
+    fn plan(&self, batches: &Batches, data: &Dataset) -> Result<Plan, RunError> {
+        let path = self.dir.join("plan.json");
+        if path.exists() {
+            let plan: Plan = read_json(&path)?;
+            let (expected, got) = (plan.train_examples, data.train.len());
+            if expected != got {
+                return Err(RunError::DataChanged {
+                    what: "the number of training examples",
+                    expected,
+                    got,
+                });
+            }
+            return Ok(plan);
+        }
+        let steps = match self.config.budget {
+            Budget::Steps(steps) => steps,
+            Budget::Minutes(minutes) => {
+                (minutes * 60.0 / self.seconds_a_step(batches, data)?) as u64
+            }
+            budget => budget.epochs(data.train.len()).unwrap_or(1) * batches.per_epoch(),
+        };
+        let plan = Plan {
+            steps: steps.max(1),
+            train_examples: data.train.len(),
+        };
+        create_dir(&self.dir)?;
+        write_json(&self.dir.join(CONFIG), &self.config)?;
+        write_json(&path, &plan)?;
+        Ok(plan)
+    }
+
+    /// Seconds a step takes, measured on a learner thrown away after.
+    fn seconds_a_step(&self, batches: &Batches, data: &Dataset) -> Result<f64, RunError> {
+        let mut learner = Pretrainer::new(&self.config, &data.train, u64::MAX)?;
+        let mut started = Instant::now();
+        for batch in batches.from(0, u64::MAX)? {
+            learner.step(&batch?)?;
+            let step = learner.progress().step;
+            if step == WARM_UP_STEPS {
+                started = Instant::now();
+            }
+            let timed = step.saturating_sub(WARM_UP_STEPS);
+            if timed >= TIMED_STEPS && started.elapsed() >= TIMED {
+                return Ok(started.elapsed().as_secs_f64() / timed as f64);
+            }
+        }
+        Ok(1.0)
+    }
+}

@@ -1,0 +1,177 @@
+//! Methods: each says which parts it is built of and what it minimizes.
+
+mod any;
+mod moco;
+mod moco_v3;
+mod nnclr;
+mod on_views;
+mod vic_reg;
+
+use std::ops::Range;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use metric_sampling::{MemoryBank, RingBuffer};
+use rand::Rng;
+
+use crate::head::HeadConfig;
+
+pub use any::{AnyMethod, MethodName, Settings, UnknownMethod};
+pub use moco::Moco;
+pub use moco_v3::MocoV3;
+pub use nnclr::Nnclr;
+pub use on_views::{LabelledLoss, OnViews};
+pub use vic_reg::VicReg;
+
+/// What the networks made of the views of a batch, view by view; row `i` of each comes from example `i`.
+#[derive(Debug, Clone)]
+pub struct Outputs {
+    /// The student's projections `[n, dim]`, not normalized.
+    pub projected: Vec<Tensor<2>>,
+    /// What the prediction head makes of them; the same where a method has none.
+    pub predicted: Vec<Tensor<2>>,
+    /// The teacher's projections of the views it is [shown](Parts::taught), off the graph.
+    pub taught: Vec<Tensor<2>>,
+}
+
+impl Outputs {
+    /// The same numbers, off the graph.
+    pub fn detach(self) -> Self {
+        let all = |rows: Vec<Tensor<2>>| rows.into_iter().map(Tensor::detach).collect();
+        Self {
+            projected: all(self.projected),
+            predicted: all(self.predicted),
+            taught: all(self.taught),
+        }
+    }
+}
+
+/// What is known of a step.
+pub struct Now<'a> {
+    /// Steps made before.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Which examples are in the batch.
+    pub examples: &'a [usize],
+    /// Their classes, for methods that are told.
+    pub labels: Option<&'a [i64]>,
+    /// What was kept of earlier batches.
+    pub memory: &'a Memory,
+    /// Where random numbers come from.
+    pub random: &'a mut dyn Rng,
+}
+
+impl std::fmt::Debug for Now<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Now")
+            .field("step", &self.step)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a learner keeps of earlier batches beside its networks.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Memory {
+    /// The last keys, oldest first.
+    pub queue: Option<RingBuffer<f32>>,
+    /// A row for every example.
+    pub bank: Option<MemoryBank<f32>>,
+}
+
+impl Memory {
+    /// The rows of the queue, off the graph; `None` while it is empty.
+    pub fn queue(&self, device: &Device) -> Option<Tensor<2>> {
+        let queue = self.queue.as_ref().filter(|queue| !queue.is_empty())?;
+        let shape = [queue.len(), queue.dim()];
+        let (rows, _) = queue.rows().into_raw_vec_and_offset();
+        Some(Tensor::from_data(TensorData::new(rows, shape), device))
+    }
+}
+
+/// What a method is built of.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The projection head.
+    pub projector: HeadConfig,
+    /// The prediction head on the student, if there is one.
+    pub predictor: Option<HeadConfig>,
+    /// The teacher, if there is one.
+    pub teacher: Option<TeacherConfig>,
+    /// How many of the views the student sees, from the first on; all by default.
+    pub student_views: usize,
+    /// Which views the teacher is shown.
+    pub taught: Range<usize>,
+    /// Length of the queue, if there is one.
+    pub queue: Option<usize>,
+    /// Whether there is a memory bank, with a row for every example.
+    pub bank: Option<BankConfig>,
+}
+
+impl Parts {
+    /// A projection head and nothing else; the student sees every view.
+    pub fn new(projector: HeadConfig) -> Self {
+        Self {
+            projector,
+            predictor: None,
+            teacher: None,
+            student_views: usize::MAX,
+            taught: 0..2,
+            queue: None,
+            bank: None,
+        }
+    }
+}
+
+/// A teacher that follows the student.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TeacherConfig {
+    /// Its momentum, from 0 to 1; that of the first step, if it rises.
+    pub momentum: f64,
+    /// Whether the momentum rises to 1 along [a cosine](crate::cosine_momentum).
+    pub rises: bool,
+    /// Parts into which a shuffled batch is split for it, so that batch norm cannot tell which key belongs to which query
+    /// (He et al., *Momentum Contrast*, CVPR 2020, section 3.3, there over GPUs); 1 leaves the batch whole.
+    pub splits: usize,
+}
+
+/// A bank with a row for every example.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BankConfig {
+    /// Share that stays of a row when it is updated.
+    pub momentum: f64,
+}
+
+/// A method of learning without labels: what it is built of, the loss of a batch of views, and what it keeps of one.
+pub trait Method: Module {
+    /// The parts that its paper has, for a backbone that gives rows of length `features`.
+    fn parts(&self, features: usize) -> Parts;
+
+    /// The loss `[1]`.
+    fn loss(&self, views: &Outputs, now: &mut Now<'_>) -> Tensor<1>;
+
+    /// Rows `[n, dim]` for queue and bank, one for each example.
+    fn keys(&self, _views: &Outputs) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// Itself after an optimizer step.
+    fn after_step(self, _views: &Outputs, _now: &mut Now<'_>) -> Self {
+        self
+    }
+}
+
+/// Every view of an example has its number as label.
+fn stacked(views: &[Tensor<2>]) -> (Tensor<2>, Tensor<1, Int>) {
+    let [n, _] = views.first().map_or([0, 0], Tensor::dims);
+    let rows = Tensor::cat(views.to_vec(), 0);
+    let labels = (0..n as i64).collect::<Vec<_>>().repeat(views.len());
+    let labels = upload_labels(labels, &rows.device());
+    (rows, labels)
+}
+
+fn upload_labels(labels: Vec<i64>, device: &Device) -> Tensor<1, Int> {
+    let count = labels.len();
+    Tensor::from_data(TensorData::new(labels, [count]), device)
+}
