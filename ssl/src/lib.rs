@@ -20,5 +20,6 @@
 //! ```
 
 mod momentum;
+pub mod views;
 
 pub use momentum::{MomentumError, cosine_momentum, momentum_update, teacher_of};
