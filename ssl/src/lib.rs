@@ -53,6 +53,7 @@ mod method;
 mod momentum;
 mod network;
 mod schedule;
+pub mod views;
 
 pub use clip::clip_global_norm;
 pub use head::{Head, HeadConfig, LastNorm};

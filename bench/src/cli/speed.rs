@@ -7,7 +7,8 @@ use metric_bench::speed::{Report, Request, Settings, laws, measure};
 ///
 /// OP is pairwise:DISTANCE, pair:DISTANCE (a single pair), knn:DISTANCE, kmeans, kmeans++ (the start),
 /// loss:NAME (forward and backward), miner:NAME, evaluate, product (a bare matrix product, N x D x N) or
-/// `train_step:NET` (conv4, resnet18 or mlp: forward, backward and optimizer on a batch of N); laws:DISTANCE shows instead how well the laws hold for
+/// `train_step:NET` (conv4, resnet18 or mlp: forward, backward and optimizer on a batch of N) or views:RECIPE
+/// (of N images, D x D pixels); laws:DISTANCE shows instead how well the laws hold for
 /// rows near 1e4. An unknown name lists them all. A first repetition is not counted.
 #[derive(Debug, Args)]
 pub(crate) struct SpeedArgs {
@@ -40,7 +41,8 @@ pub(crate) struct SpeedArgs {
     repeat: Option<usize>,
     /// data=normal, uniform or clusters; p=P of minkowski; margin=M of a miner; iterations=I and
     /// variant=lloyd or hamerly of kmeans; trials=T of kmeans++; `num_classes=C` of a loss against
-    /// classes; mining=none or `semi_hard` of the triplet loss; engine=tiles, burn or ndarray of product
+    /// classes; mining=none or `semi_hard` of the triplet loss; engine=tiles, burn or ndarray of product;
+    /// channels=1 or 3 of views
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = key_value)]
     params: Vec<(String, String)>,
     /// Print the result as JSON

@@ -193,7 +193,7 @@ impl Case {
         }
     }
 
-    fn wrong_kind(&self, name: &str, expected: &'static str) -> CaseError {
+    pub(super) fn wrong_kind(&self, name: &str, expected: &'static str) -> CaseError {
         let shape = self.tensors.get(name).map(|tensor| tensor.shape().to_vec());
         CaseError::TensorKind {
             case: self.id().to_owned(),

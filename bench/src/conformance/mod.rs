@@ -16,6 +16,7 @@ mod ops;
 mod report;
 mod retrieval;
 mod suite;
+mod views;
 
 use std::any::Any;
 use std::collections::BTreeMap;

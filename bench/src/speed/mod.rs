@@ -23,6 +23,7 @@ mod products;
 mod report;
 mod settings;
 mod train_steps;
+mod views;
 
 pub use error::SpeedError;
 pub use laws::{Laws, laws};
@@ -85,6 +86,7 @@ fn ops() -> Vec<Op> {
     ops.extend(densities::ops());
     ops.extend(evaluation::ops());
     ops.extend(train_steps::ops());
+    ops.extend(views::ops());
     ops
 }
 
