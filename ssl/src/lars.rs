@@ -1,4 +1,5 @@
-use burn::optim::{LearningRate, Optimizer, RecordState};
+use burn::optim::momentum::{Momentum, MomentumConfig};
+use burn::optim::{LearningRate, Optimizer, SgdState};
 use burn::tensor::{Device, Tensor};
 
 /// Layer-wise adaptive rate scaling (You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
@@ -59,44 +60,33 @@ impl Default for Lars {
     }
 }
 
-/// What [`Lars`] remembers of a parameter.
-#[derive(RecordState, Clone, Debug)]
-pub struct LarsState<const D: usize> {
-    /// `u`
-    pub velocity: Tensor<D>,
-}
-
 impl Optimizer for Lars {
-    type State<const D: usize> = LarsState<D>;
+    type State<const D: usize> = SgdState<D>;
 
     fn step<const D: usize>(
         &self,
         rate: LearningRate,
         tensor: Tensor<D>,
         gradient: Tensor<D>,
-        state: Option<LarsState<D>>,
-    ) -> (Tensor<D>, Option<LarsState<D>>) {
+        state: Option<SgdState<D>>,
+    ) -> (Tensor<D>, Option<SgdState<D>>) {
         let gradient = if D > 1 {
             self.adapted(tensor.clone(), gradient)
         } else {
             gradient
         };
-        let velocity = match state {
-            Some(state) => state.velocity * self.momentum + gradient.clone(),
-            None => gradient.clone(),
+        let momentum = MomentumConfig {
+            momentum: self.momentum,
+            dampening: 0.0,
+            nesterov: self.nesterov,
         };
-        let direction = if self.nesterov {
-            gradient + velocity.clone() * self.momentum
-        } else {
-            velocity.clone()
-        };
-        (tensor - direction * rate, Some(LarsState { velocity }))
+        let state = state.and_then(|state| state.momentum);
+        let (direction, state) = Momentum::new(&momentum).transform(gradient, state);
+        (tensor - direction * rate, Some(SgdState::new(Some(state))))
     }
 
-    fn to_device<const D: usize>(state: LarsState<D>, device: &Device) -> LarsState<D> {
-        LarsState {
-            velocity: state.velocity.to_device(device),
-        }
+    fn to_device<const D: usize>(state: SgdState<D>, device: &Device) -> SgdState<D> {
+        SgdState::new(state.momentum.map(|state| state.to_device(device)))
     }
 }
 

@@ -61,7 +61,7 @@ pub use judge::{
     Collapse, CollapseLimits, LinearProbe, ProbeError, Spread, Vote, alignment, knn_accuracy,
     uniformity,
 };
-pub use lars::{Lars, LarsState};
+pub use lars::Lars;
 pub use learner::{LearnError, Learned, Learner};
 pub use method::{
     AnyMethod, BankConfig, LabelledLoss, Memory, Method, MethodName, Moco, MocoV3, Nnclr, Now,

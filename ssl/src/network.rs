@@ -1,4 +1,4 @@
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 
 use crate::head::{Head, HeadConfig};
@@ -22,7 +22,7 @@ use crate::head::{Head, HeadConfig};
 ///     }
 /// }
 /// ```
-pub trait Backbone: Module {
+pub trait Backbone: Module + ModuleDisplay {
     /// # Shapes
     /// - `images`: `[n, channels, height, width]`
     /// - output: `[n, features]`, not normalized

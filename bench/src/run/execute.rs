@@ -3,13 +3,13 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 
+use super::checkpoint::{load_module, remove_dir, save_module};
 use super::config::RunConfig;
 use super::dataset::Dataset;
 use super::error::RunError;
 use super::files::{create_dir, read_json, write_json};
 use super::outputs::{SeedReport, Timing, Trained, judge};
 use super::plan::{Phase, Plan, phases};
-use super::checkpoint::{load_module, remove_dir, save_module};
 use super::trainer::Trainer;
 use crate::encoder::{Encoder, EncoderConfig};
 

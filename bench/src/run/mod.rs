@@ -32,7 +32,7 @@ pub use miner::{MeanMining, MinerName, Negatives};
 pub use objective::{LossName, Objective, Task};
 pub use outputs::{SeedReport, Timing, Trained};
 pub use pretrain::{
-    KnnScores, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport, Pretraining, ViewsName,
-    embed_features,
+    KnnScores, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport, Pretraining,
+    ViewsName, embed_features,
 };
 pub use train_with::{Beside, Step};

@@ -120,11 +120,11 @@ impl LinearProbe {
         }
         let plain = device.inner();
         let guesses = layer.valid().forward(standard(queries, &plain)).argmax(1);
+        let guesses = guesses.into_data();
         let right = guesses
-            .into_data()
             .iter::<i64>()
             .zip(labels)
-            .filter(|(guess, label)| *guess == i64::from(**label));
+            .filter(|&(guess, &label)| guess == i64::from(label));
         Ok(right.count() as f64 / labels.len() as f64)
     }
 

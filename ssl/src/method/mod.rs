@@ -9,7 +9,7 @@ mod vic_reg;
 
 use std::ops::Range;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use metric_sampling::{MemoryBank, RingBuffer};
 use rand::Rng;
@@ -144,7 +144,7 @@ pub struct BankConfig {
 }
 
 /// A method of learning without labels: what it is built of, the loss of a batch of views, and what it keeps of one.
-pub trait Method: Module {
+pub trait Method: Module + ModuleDisplay {
     /// The parts that its paper has, for a backbone that gives rows of length `features`.
     fn parts(&self, features: usize) -> Parts;
 

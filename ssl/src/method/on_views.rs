@@ -1,4 +1,4 @@
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Int, Tensor};
 use metric_losses::{
     AngularLoss, CircleLoss, ContrastiveLoss, DebiasedContrastiveLoss,
@@ -13,7 +13,7 @@ use super::{Method, Now, Outputs, Parts, stacked, upload_labels};
 use crate::head::HeadConfig;
 
 /// A loss of rows with labels, which [`OnViews`] makes a method of.
-pub trait LabelledLoss: Module {
+pub trait LabelledLoss: Module + ModuleDisplay {
     /// # Shapes
     /// - `rows`: `[n, dim]` of length one, `labels`: `[n]`
     /// - output: `[1]`

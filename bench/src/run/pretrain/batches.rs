@@ -102,8 +102,13 @@ impl Batches {
             .collect::<Result<Vec<_>, _>>()
             .map_err(refused)?;
         let size = self.size as u64;
-        let draws: Vec<u64> = (0..examples.len() as u64).map(|i| step * size + i).collect();
-        let views = self.views.make(&images, self.seed, &draws).map_err(refused)?;
+        let draws: Vec<u64> = (0..examples.len() as u64)
+            .map(|i| step * size + i)
+            .collect();
+        let views = self
+            .views
+            .make(&images, self.seed, &draws)
+            .map_err(refused)?;
         let labels = examples.iter().map(|&i| i64::from(self.images.labels()[i]));
         Ok(ViewBatch {
             labels: labels.collect(),

@@ -78,10 +78,14 @@ impl PretrainConfig {
         let settings = &self.settings;
         require(self.batch >= 2, "--batch must be at least 2")?;
         require(
-            self.chunk.is_none_or(|chunk| chunk >= 2 && chunk <= self.batch),
+            self.chunk
+                .is_none_or(|chunk| chunk >= 2 && chunk <= self.batch),
             "--chunk must be at least 2 and at most --batch",
         )?;
-        require(positive(self.learning_rate), "--learning-rate must be above 0")?;
+        require(
+            positive(self.learning_rate),
+            "--learning-rate must be above 0",
+        )?;
         require(
             self.weight_decay.is_finite() && self.weight_decay >= 0.0,
             "--weight-decay must be at least 0",

@@ -91,7 +91,12 @@ pub(super) fn judge(
         retrieval.push(score("features", unit.view(), data.test.labels())?);
     } else {
         let gallery = embed_features(encoder, &data.train);
-        knn.push(neighbors(raw_name, data, data.train.all_rows().view(), raw.view())?);
+        knn.push(neighbors(
+            raw_name,
+            data,
+            data.train.all_rows().view(),
+            raw.view(),
+        )?);
         knn.push(neighbors("features", data, gallery.view(), queries.view())?);
     }
     Ok(PretrainReport {
@@ -117,7 +122,14 @@ fn neighbors(
     queries: ArrayView2<'_, f32>,
 ) -> Result<KnnScores, RunError> {
     let (of_gallery, of_queries) = (data.train.labels(), data.test.labels());
-    let shares = knn_accuracy(gallery, of_gallery, queries, of_queries, &KS, Vote::Majority);
+    let shares = knn_accuracy(
+        gallery,
+        of_gallery,
+        queries,
+        of_queries,
+        &KS,
+        Vote::Majority,
+    );
     let shares = shares.map_err(|source| RunError::Evaluation {
         what: name.into(),
         source,
@@ -131,7 +143,11 @@ fn neighbors(
 fn unit_rows(rows: ArrayView2<'_, f32>) -> Array2<f32> {
     let mut unit = rows.to_owned();
     for mut row in unit.rows_mut() {
-        let norm = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+        let norm = row
+            .iter()
+            .map(|&x| f64::from(x) * f64::from(x))
+            .sum::<f64>()
+            .sqrt();
         if norm > 0.0 {
             row.mapv_inplace(|x| (f64::from(x) / norm) as f32);
         }
