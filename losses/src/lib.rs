@@ -17,7 +17,7 @@
 //! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`], [`ManifoldProxiesLoss`] |
 //! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`DynamicSoftMarginLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`QuadrupletLoss`], [`SelectivelyContrastiveTripletLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
 //! | contrastive by softmax | [`DebiasedContrastiveLoss`], [`DecoupledContrastiveLoss`], [`Ge2eLoss`], [`HardNegativeContrastiveLoss`], [`InfoNceLoss`], [`MultipleNegativesRankingLoss`], [`NtXentLoss`], [`SoftNearestNeighborLoss`], [`SupConLoss`] |
-//! | two views | [`VicRegLoss`] |
+//! | several views | [`BarlowTwinsLoss`], [`NegativeCosineLoss`], [`SelfDistillationLoss`], [`SwappedPredictionLoss`] with [`sinkhorn`], [`TiCoLoss`], [`VicRegLoss`] |
 //! | centres | [`CenterLoss`], [`MagnetLoss`] |
 //! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
@@ -62,6 +62,7 @@ mod ranking;
 mod reducer;
 mod regularizer;
 mod triplet_indices;
+mod views;
 mod weighted_sum;
 
 pub use cached_gradients::{CachedGradientsError, cached_gradients};
@@ -118,4 +119,9 @@ pub use regularizer::{
     UniformityRegularizerConfig, ZeroMeanRegularizer, ZeroMeanRegularizerConfig,
 };
 pub use triplet_indices::TripletIndices;
+pub use views::{
+    BarlowTwinsLoss, BarlowTwinsLossConfig, NegativeCosineLoss, NegativeCosineLossConfig,
+    SelfDistillationLoss, SelfDistillationLossConfig, SwappedPredictionLoss,
+    SwappedPredictionLossConfig, TiCoLoss, TiCoLossConfig, sinkhorn,
+};
 pub use weighted_sum::WeightedSum;

@@ -1,6 +1,6 @@
 //! The table from names to functions.
 
-use super::{Case, CaseError, Outputs, Precision, distances, losses, miners, retrieval};
+use super::{Case, CaseError, Outputs, Precision, distances, losses, miners, retrieval, ssl};
 
 /// Computes a case.
 pub type RunCase = fn(&Case) -> Result<Outputs, CaseError>;
@@ -53,5 +53,12 @@ impl Op {
 
 /// Every operation that this workspace has.
 pub fn known_ops() -> Vec<Op> {
-    [distances::OPS, &losses::ops(), miners::OPS, retrieval::OPS].concat()
+    [
+        distances::OPS,
+        &losses::ops(),
+        miners::OPS,
+        retrieval::OPS,
+        ssl::OPS,
+    ]
+    .concat()
 }

@@ -1,0 +1,19 @@
+//! Losses of several views of one thing, and of a student and its teacher.
+//!
+//! Row `i` of every view is of the same example. A teacher's rows are constants: what belongs to it is detached here, or by
+//! the caller where the loss says so. State (a centre, a covariance) moves by explicit calls alone, never by `forward`.
+
+mod barlow_twins;
+mod negative_cosine;
+mod self_distillation;
+mod sinkhorn;
+mod soft_cross_entropy;
+mod swapped_prediction;
+mod tico;
+
+pub use barlow_twins::{BarlowTwinsLoss, BarlowTwinsLossConfig};
+pub use negative_cosine::{NegativeCosineLoss, NegativeCosineLossConfig};
+pub use self_distillation::{SelfDistillationLoss, SelfDistillationLossConfig};
+pub use sinkhorn::sinkhorn;
+pub use swapped_prediction::{SwappedPredictionLoss, SwappedPredictionLossConfig};
+pub use tico::{TiCoLoss, TiCoLossConfig};
