@@ -33,7 +33,7 @@ use crate::numerics::{at_least_f32, everywhere, log_sum_exp, scaled_gap};
 /// // Both rows prefer the first prototype, the first row more so: in balance, the second takes the other.
 /// let scores = Tensor::<2>::from_floats([[1.0, 0.0], [0.8, 0.7]], &Device::flex());
 /// let codes = sinkhorn(scores, 0.05, 3)?.into_data().try_to_vec::<f32>().unwrap();
-/// assert!(codes[0] > 0.99 && codes[3] > 0.99);
+/// assert!(codes[0] > 0.95 && codes[3] > 0.95);
 /// # Ok::<(), metric_losses::ConfigError>(())
 /// ```
 pub fn sinkhorn(
