@@ -17,7 +17,9 @@
 //! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`], [`ManifoldProxiesLoss`] |
 //! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`DynamicSoftMarginLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`QuadrupletLoss`], [`SelectivelyContrastiveTripletLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
 //! | contrastive by softmax | [`DebiasedContrastiveLoss`], [`DecoupledContrastiveLoss`], [`Ge2eLoss`], [`HardNegativeContrastiveLoss`], [`InfoNceLoss`], [`MultipleNegativesRankingLoss`], [`NtXentLoss`], [`SoftNearestNeighborLoss`], [`SupConLoss`] |
-//! | two views | [`VicRegLoss`] |
+//! | several views | [`BarlowTwinsLoss`], [`NegativeCosineLoss`], [`SwappedPredictionLoss`] with [`sinkhorn`], [`TiCoLoss`], [`VicRegLoss`] |
+//! | students and teachers | [`ConsistencyLoss`], [`DistillationLoss`], [`SelfDistillationLoss`], [`SoftInfoNceLoss`] |
+//! | memory banks and clusters | [`NceLoss`], [`ProtoNceLoss`] with [`concentrations`], [`mix_hard_negatives`] for [`InfoNceLoss`] |
 //! | centres | [`CenterLoss`], [`MagnetLoss`] |
 //! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
@@ -62,6 +64,7 @@ mod ranking;
 mod reducer;
 mod regularizer;
 mod triplet_indices;
+mod views;
 mod weighted_sum;
 
 pub use cached_gradients::{CachedGradientsError, cached_gradients};
@@ -118,4 +121,12 @@ pub use regularizer::{
     UniformityRegularizerConfig, ZeroMeanRegularizer, ZeroMeanRegularizerConfig,
 };
 pub use triplet_indices::TripletIndices;
+pub use views::{
+    BarlowTwinsLoss, BarlowTwinsLossConfig, ConsistencyLoss, ConsistencyLossConfig,
+    ConsistencyMeasure, DistillationLoss, DistillationLossConfig, NceLoss, NceLossConfig,
+    NegativeCosineLoss, NegativeCosineLossConfig, ProtoNceLoss, ProtoNceLossConfig, Prototypes,
+    SelfDistillationLoss, SelfDistillationLossConfig, SoftInfoNceLoss, SoftInfoNceLossConfig,
+    SwappedPredictionLoss, SwappedPredictionLossConfig, TiCoLoss, TiCoLossConfig, concentrations,
+    mix_hard_negatives, sinkhorn,
+};
 pub use weighted_sum::WeightedSum;

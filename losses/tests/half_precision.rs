@@ -11,7 +11,7 @@ mod every_loss;
 
 use burn::tensor::DType;
 use common::*;
-use every_loss::{DIM, Loss, against_classes, of_high_order, of_others, over_pairs};
+use every_loss::{DIM, Loss, against_classes, of_high_order, of_others, of_views, over_pairs};
 
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 /// The loss of half-precision rows is, to the last bit, that of the same numbers in `f32`, and its gradient is the gradient
@@ -42,7 +42,7 @@ fn assert_is_that_of_f32((name, loss): &(&str, Loss), rows: &Rows, (dtype, digit
 }
 
 fn ordinary() -> Vec<(&'static str, Loss)> {
-    let all = [against_classes(), over_pairs(), of_others()];
+    let all = [against_classes(), over_pairs(), of_others(), of_views()];
     all.into_iter().flatten().collect()
 }
 

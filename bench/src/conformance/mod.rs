@@ -15,6 +15,7 @@ mod miners;
 mod ops;
 mod report;
 mod retrieval;
+mod ssl;
 mod suite;
 mod views;
 

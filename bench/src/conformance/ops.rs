@@ -1,6 +1,7 @@
 //! The table from names to functions.
 
 use super::{Case, CaseError, Outputs, Precision, distances, losses, miners, retrieval, views};
+use super::{Case, CaseError, Outputs, Precision, distances, losses, miners, retrieval, ssl};
 
 /// Computes a case.
 pub type RunCase = fn(&Case) -> Result<Outputs, CaseError>;
@@ -59,6 +60,7 @@ pub fn known_ops() -> Vec<Op> {
         miners::OPS,
         retrieval::OPS,
         views::OPS,
+        ssl::OPS,
     ]
     .concat()
 }

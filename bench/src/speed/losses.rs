@@ -63,6 +63,7 @@ losses! {
     "ada_face": classes AdaFaceLossConfig,
     "angular": pairs AngularLossConfig,
     "arc_face": classes ArcFaceLossConfig,
+    "barlow_twins": views BarlowTwinsLossConfig,
     "center": classes CenterLossConfig,
     "circle": pairs CircleLossConfig,
     "combined_margin": classes CombinedMarginLossConfig,

@@ -30,6 +30,7 @@ mod sub_center_arc_face;
 pub use ada_face::{AdaFaceLoss, AdaFaceLossConfig};
 pub use arc_face::{ArcFaceLoss, ArcFaceLossConfig};
 pub use center::{CenterLoss, CenterLossConfig};
+pub(crate) use class_vectors::{class_vectors, with_values};
 pub use combined_margin::{CombinedMarginLoss, CombinedMarginLossConfig};
 pub use cos_face::{CosFaceLoss, CosFaceLossConfig};
 pub use curricular_face::{CurricularFaceLoss, CurricularFaceLossConfig};

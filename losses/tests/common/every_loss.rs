@@ -137,6 +137,72 @@ pub(crate) fn of_others() -> Vec<(&'static str, Loss)> {
     all
 }
 
+/// Losses of several views, each of them made of the batch; constants are its rows in another order.
+pub(crate) fn of_views() -> Vec<(&'static str, Loss)> {
+    macro_rules! of_two {
+        ($($config:expr),* $(,)?) => {
+            vec![$((stringify!($config), {
+                let loss = $config.init(&device());
+                Box::new(move |x: Tensor<2>, _: Tensor<1, Int>| {
+                    loss.forward(x.clone(), x.flip([0]))
+                }) as Loss
+            })),*]
+        };
+    }
+    let mut all = of_two!(
+        BarlowTwinsLossConfig::new(),
+        ConsistencyLossConfig::new(),
+        ConsistencyLossConfig::new().with_measure(ConsistencyMeasure::KullbackLeibler),
+        DistillationLossConfig::new(),
+        NegativeCosineLossConfig::new(),
+    );
+    let fixed = |x: &Tensor<2>| x.clone().detach().flip([0]);
+    let swapped = SwappedPredictionLossConfig::new(6, DIM).init(&device());
+    all.push((
+        "SwAV",
+        Box::new(move |x, _| swapped.forward(&[x.clone(), x.flip([0])])),
+    ));
+    let dino = SelfDistillationLossConfig::new(DIM).init(&device());
+    all.push((
+        "DINO",
+        Box::new(move |x, _| dino.forward(&[x.clone(), x.clone()], &[x], 0.04)),
+    ));
+    let tico = TiCoLossConfig::new(DIM).init(&device());
+    all.push((
+        "TiCo",
+        Box::new(move |x, _| {
+            let loss = tico.clone().update(x.clone());
+            loss.forward(x.clone(), fixed(&x))
+        }),
+    ));
+    let soft = SoftInfoNceLossConfig::new().init(&device());
+    all.push((
+        "soft InfoNCE",
+        Box::new(move |x, _| soft.forward(x.clone(), fixed(&x), x.clone(), fixed(&x))),
+    ));
+    let nce = NceLossConfig::new().init(&device());
+    all.push((
+        "NCE",
+        Box::new(move |x, _| {
+            let loss = nce.clone().estimate(x.clone(), fixed(&x), fixed(&x));
+            loss.forward(x.clone(), fixed(&x), fixed(&x))
+        }),
+    ));
+    let proto = ProtoNceLossConfig::new().init(&device());
+    all.push((
+        "ProtoNCE",
+        Box::new(move |x, labels| {
+            let clustering = Prototypes {
+                centers: fixed(&x),
+                concentrations: Tensor::from_floats([0.2; 8], &device()),
+                assignments: labels,
+            };
+            proto.forward(x, &[clustering])
+        }),
+    ));
+    all
+}
+
 /// Terms of third and fourth order in the embeddings: their gradient at rows of 300 is beyond `f16`.
 pub(crate) fn of_high_order() -> Vec<(&'static str, Loss)> {
     let mut all = by_vectors!(CenterInvariantRegularizerConfig::new());

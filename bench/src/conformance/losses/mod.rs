@@ -64,8 +64,8 @@ pub(super) fn ops() -> Vec<Op> {
 }
 
 /// Input tensors of a case, all tracked, and the names their gradients have.
-struct Inputs {
-    device: Device,
+pub(super) struct Inputs {
+    pub(super) device: Device,
     dtype: DType,
     tracked: Vec<(String, Tensor<2>)>,
     /// Class vectors, a class in a row.
@@ -73,7 +73,7 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn new<T: Scalar>() -> Self {
+    pub(super) fn new<T: Scalar>() -> Self {
         let dtype = if size_of::<T>() == 8 {
             DType::F64
         } else {
@@ -95,7 +95,7 @@ impl Inputs {
     }
 
     /// The matrix called `name`, whose gradient is asked for.
-    fn tracked(&mut self, case: &Case, name: &str) -> Result<Tensor<2>, CaseError> {
+    pub(super) fn tracked(&mut self, case: &Case, name: &str) -> Result<Tensor<2>, CaseError> {
         let tensor = self.upload(case.matrix::<f64>(name)?).require_grad();
         self.tracked.push((format!("grad_{name}"), tensor.clone()));
         Ok(tensor)
@@ -139,7 +139,7 @@ impl Inputs {
     }
 
     /// The loss and every gradient.
-    fn outputs(self, loss: Tensor<1>) -> Outputs {
+    pub(super) fn outputs(self, loss: Tensor<1>) -> Outputs {
         let value = download(loss.clone().inner().reshape([1, 1]))[[0, 0]];
         let gradients: Gradients = loss.backward();
         let mut outputs = Outputs::new().with_value("loss", value);
@@ -157,7 +157,7 @@ impl Inputs {
     }
 }
 
-fn download(tensor: Tensor<2>) -> Array2<f64> {
+pub(super) fn download(tensor: Tensor<2>) -> Array2<f64> {
     let shape = tensor.dims();
     let values = tensor
         .into_data()

@@ -1,0 +1,126 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, Device, Tensor};
+
+use super::sinkhorn::off_graph;
+use super::soft_cross_entropy::soft_cross_entropy;
+use crate::error::{ConfigError, expect_valid};
+use crate::numerics::{divide, l2_normalize, zero_without_rows};
+
+/// Configuration of [`SoftInfoNceLoss`].
+#[derive(Config, Debug)]
+pub struct SoftInfoNceLossConfig {
+    /// Temperature `T`. Default: `0.07`.
+    #[config(default = 0.07)]
+    pub temperature: f64,
+    /// Share `α` of the teacher in the targets. Default: `0.4`.
+    #[config(default = 0.4)]
+    pub alpha: f64,
+}
+
+impl SoftInfoNceLossConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check_positive("temperature", self.temperature)?;
+        ConfigError::check_fraction("alpha", self.alpha)
+    }
+
+    /// The loss. It has no parameters: to raise `α` over the first epoch, as the paper's code does, make one for each step.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn init(&self, _device: &Device) -> SoftInfoNceLoss {
+        expect_valid(self.validate());
+        SoftInfoNceLoss {
+            temperature: self.temperature,
+            alpha: self.alpha,
+        }
+    }
+}
+
+/// `InfoNCE` with targets softened by a momentum teacher (Li et al., *Align before Fuse*, ALBEF, `NeurIPS` 2021,
+/// <https://arxiv.org/abs/2107.07651>: image-text contrast with momentum distillation).
+///
+/// The candidates `c` of every query `q` are the teacher's keys, of which the one beside it is its own, and a queue of
+/// earlier ones. With the teacher's queries `q'`, all on the unit sphere:
+/// ```text
+/// tᵢⱼ = α softmaxⱼ(q'ᵢ · cⱼ / T) + (1 − α) [j = i]
+/// ℓ   = 1/n Σᵢ −Σⱼ tᵢⱼ log softmaxⱼ(qᵢ · cⱼ / T)
+/// ```
+/// Only `queries` get a gradient. The paper takes the mean of this loss for images among texts and for texts among images,
+/// each with a queue of its own, and learns `T`, from 0.07. With `α = 0` it is
+/// [`InfoNceLoss`](crate::InfoNceLoss) whose negatives are the other keys and the queue.
+///
+/// Cost: `O(n · (n + m) · dim)` time, `O(n · (n + m))` memory for a queue of `m`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use metric_losses::SoftInfoNceLossConfig;
+///
+/// let device = Device::flex();
+/// let rows = |rows: [[f32; 2]; 1]| Tensor::<2>::from_floats(rows, &device);
+/// let loss = SoftInfoNceLossConfig::new().with_temperature(1.0).with_alpha(0.5).init(&device);
+/// let (query, teacher) = (rows([[3.0, 0.0]]), rows([[1.0, 1.0]]));
+/// let (key, queue) = (rows([[1.0, 0.0]]), rows([[0.0, 1.0]]));
+/// // The teacher finds both candidates alike: targets 3/4 and 1/4. Cosines 1 and 0: log(e + 1) − 3/4 = 0.56326
+/// let value = loss.forward(query, teacher, key, queue).into_scalar::<f32>();
+/// assert!((value - 0.56326).abs() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct SoftInfoNceLoss {
+    temperature: f64,
+    alpha: f64,
+}
+
+impl SoftInfoNceLoss {
+    /// The mean over queries.
+    ///
+    /// # Shapes
+    /// - `queries`, `teacher_queries`, `teacher_keys`: `[n, dim]`
+    /// - `queue`: `[m, dim]`, `m = 0` for none
+    /// - output: `[1]`, zero without queries
+    ///
+    /// # Panics
+    /// If the shapes of the first three differ, or `dim` does.
+    pub fn forward(
+        &self,
+        queries: Tensor<2>,
+        teacher_queries: Tensor<2>,
+        teacher_keys: Tensor<2>,
+        queue: Tensor<2>,
+    ) -> Tensor<1> {
+        let ([n, dim], [m, of_queue]) = (queries.dims(), queue.dims());
+        let beside = [teacher_queries.dims(), teacher_keys.dims()];
+        assert_eq!(
+            beside,
+            [[n, dim]; 2],
+            "one query and key of the teacher a query"
+        );
+        assert_eq!(
+            of_queue, dim,
+            "rows of the queue have the length of a query"
+        );
+        if let Some(zero) = zero_without_rows(&[&queries]) {
+            return zero;
+        }
+        let mut candidates = vec![teacher_keys];
+        if m > 0 {
+            candidates.push(queue);
+        }
+        let constant = |rows| off_graph(l2_normalize(rows));
+        let candidates = candidates.into_iter().map(constant).collect();
+        let candidates = Tensor::cat(candidates, 0).transpose(); // [dim, n + m]
+        let scale = 1.0 / self.temperature;
+        let logits = l2_normalize(queries).matmul(candidates.clone()) * scale;
+        let taught = softmax(constant(teacher_queries).matmul(candidates) * scale, 1);
+        // Burn's `diag_mask` is false on the diagonal.
+        let own = Tensor::<2, Bool>::diag_mask([n, n + m], 0, &taught.device()).bool_not();
+        let own = taught.zeros_like().mask_fill(own, 1.0 - self.alpha);
+        let targets = taught * self.alpha + own;
+        divide(soft_cross_entropy(targets, logits).sum(), n as f64)
+    }
+}
