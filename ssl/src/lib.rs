@@ -1,7 +1,8 @@
 //! Learning without labels: the parts that self-supervised methods are built from.
 //!
-//! The first of them is the momentum encoder (mean teacher), [`momentum_update`], with the
-//! momentum schedule [`cosine_momentum`]. Losses are in `metric-losses`.
+//! They are the momentum encoder (mean teacher), [`momentum_update`], with the momentum schedule
+//! [`cosine_momentum`], and [`views`]: random crops, colours and blurs of images, with the recipes
+//! of the papers. Losses are in `metric-losses`.
 //!
 //! ```
 //! use burn::nn::LinearConfig;
