@@ -309,7 +309,7 @@ fn a_view_is_what_its_plan_says() {
                 Step::Color(ColorStep::Brightness(f)) => adjust_brightness(&mut want, f).unwrap(),
                 Step::Color(ColorStep::Contrast(f)) => v::adjust_contrast(&mut want, f).unwrap(),
                 Step::Color(ColorStep::Saturation(f)) => {
-                    v::adjust_saturation(&mut want, f).unwrap()
+                    v::adjust_saturation(&mut want, f).unwrap();
                 }
                 Step::Color(ColorStep::Hue(f)) => v::adjust_hue(&mut want, f).unwrap(),
                 Step::Color(ColorStep::Grayscale) => v::grayscale(&mut want),
