@@ -101,7 +101,7 @@ mod tests {
                 assert_eq!(*recipe, serde_json::from_str::<Recipe>(&text).unwrap());
             }
         }
-        let read = |text| serde_json::from_str::<Recipe>(text);
+        let read = |text: &str| serde_json::from_str::<Recipe>(text);
         let flip = r#"{"side": 8, "transforms": [{"kind": "horizontal_flip", "p": 0.5}]}"#;
         assert_eq!(read(flip).unwrap().transforms.len(), 1);
         assert!(read(&flip.replace("0.5", r#"0.5, "q": 1"#)).is_err());
