@@ -2,7 +2,8 @@
 //!
 //! Two views of one image are alike. A [`Method`] is a loss of what networks make of such views, together with the
 //! [`Parts`] that its paper has: projection and prediction heads, a teacher with its momentum, a queue. A [`Learner`] puts
-//! them on a [`Backbone`] of yours. Losses are in `metric-losses`, the queue is `metric-sampling`'s ring buffer.
+//! them on a [`Backbone`] of yours. [`views`] makes views of images, with the recipes of the papers. Losses are in
+//! `metric-losses`, the queue is `metric-sampling`'s ring buffer.
 //!
 //! ```
 //! use burn::module::Module;

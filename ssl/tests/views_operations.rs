@@ -342,6 +342,13 @@ fn colour_leaves_grey_images_and_grey_pixels_alone() {
 }
 
 #[test]
+fn solarize_inverts_its_threshold_too() {
+    let mut image = Image::new(shape(1, 1, 3), vec![0.125, 0.25, 0.375]).unwrap();
+    solarize(&mut image, 0.25).unwrap();
+    assert_eq!(image.values(), [0.125, 0.75, 0.625]);
+}
+
+#[test]
 fn a_quarter_turn_is_clockwise() {
     let values = (0..9u8).map(|i| f32::from(i) / 8.0).collect();
     let mut image = Image::new(shape(1, 3, 3), values).unwrap();

@@ -69,3 +69,42 @@ fn prepare(settings: &Settings, make: Make) -> Result<Work, SpeedError> {
         Ok(())
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::speed::{Request, measure};
+
+    #[test]
+    fn every_recipe_can_be_timed_in_grey_and_colour() {
+        for channels in ["1", "3"] {
+            let settings = Settings::new(&Request {
+                n: Some(2),
+                dim: Some(7),
+                repeat: Some(1),
+                threads: Some(1),
+                params: [("channels".to_owned(), channels.to_owned())].into(),
+                ..Request::default()
+            });
+            let settings = settings.unwrap();
+            for (name, _) in RECIPES {
+                measure(&format!("views:{name}"), &settings).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn recipes_survive_json_and_unknown_keys_do_not() {
+        for (_, make) in RECIPES {
+            for recipe in make(32).unwrap().recipes() {
+                let text = serde_json::to_string(recipe).unwrap();
+                assert_eq!(*recipe, serde_json::from_str::<Recipe>(&text).unwrap());
+            }
+        }
+        let read = |text: &str| serde_json::from_str::<Recipe>(text);
+        let flip = r#"{"side": 8, "transforms": [{"kind": "horizontal_flip", "p": 0.5}]}"#;
+        assert_eq!(read(flip).unwrap().transforms.len(), 1);
+        assert!(read(&flip.replace("0.5", r#"0.5, "q": 1"#)).is_err());
+        assert!(read(&flip.replace("horizontal", "vertical")).is_err());
+    }
+}

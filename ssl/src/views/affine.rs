@@ -1,6 +1,7 @@
 //! Rotation and other affine maps of the plane.
 
 use super::image::Canvas;
+use super::kernel::kernel;
 use super::{Image, ViewError};
 
 /// An affine map about the centre of the image: scaled, sheared, turned, then moved.
@@ -99,19 +100,32 @@ pub(super) fn run(canvas: &mut Canvas<'_>, map: AffineMap, source: &mut Vec<f32>
     let centre = |pixels: usize| (pixels as f64 - 1.0) / 2.0;
     source.clear();
     source.extend_from_slice(canvas.values);
-    for y in 0..height {
-        let v = y as f64 - centre(height) - map.translate[1];
-        for x in 0..width {
-            let u = x as f64 - centre(width) - map.translate[0];
-            let at = [
-                xx * u + xy * v + centre(width),
-                yx * u + yy * v + centre(height),
-            ];
-            let corners = Corners::new(at, height, width);
-            let planes = source.chunks_exact(height * width);
-            let outputs = canvas.values.chunks_exact_mut(height * width);
-            for (plane, out) in planes.zip(outputs) {
-                out[y * width + x] = corners.of(plane);
+    let start = [
+        -centre(width) - map.translate[0],
+        -centre(height) - map.translate[1],
+    ];
+    let size = [height, width];
+    sample(source, canvas.values, size, [xx, xy, yx, yy], start);
+}
+
+kernel! {
+    /// Every pixel of `out` from its place in `source`: `matrix` times its own, which is at `start` for the first one.
+    fn sample(source: &'k [f32], out: &'k mut [f32], size: [usize; 2], matrix: [f64; 4], start: [f64; 2]) {
+        let [height, width] = size;
+        let centre = [(width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0];
+        for y in 0..height {
+            let v = start[1] + y as f64;
+            for x in 0..width {
+                let u = start[0] + x as f64;
+                let at = [
+                    matrix[0] * u + matrix[1] * v + centre[0],
+                    matrix[2] * u + matrix[3] * v + centre[1],
+                ];
+                let corners = Corners::new(at, height, width);
+                let planes = source.chunks_exact(height * width);
+                for (plane, out) in planes.zip(out.chunks_exact_mut(height * width)) {
+                    out[y * width + x] = corners.of(plane);
+                }
             }
         }
     }
@@ -124,36 +138,37 @@ struct Corners {
 }
 
 impl Corners {
+    #[inline(always)]
     fn new([x, y]: [f64; 2], height: usize, width: usize) -> Self {
         let (left, top) = (x.floor(), y.floor());
-        let (right_part, lower_part) = (x - left, y - top);
-        let mut corners = Self {
-            at: [0; 4],
-            weights: [0.0; 4],
-        };
-        let inside = |place: f64, pixels: usize| place >= 0.0 && place < pixels as f64;
-        for corner in 0..4 {
-            let (right, lower) = (corner % 2 == 1, corner / 2 == 1);
-            let (column, part) = if right {
-                (left + 1.0, right_part)
-            } else {
-                (left, 1.0 - right_part)
-            };
-            let (row, share) = if lower {
-                (top + 1.0, lower_part)
-            } else {
-                (top, 1.0 - lower_part)
-            };
-            if inside(column, width) && inside(row, height) {
-                corners.at[corner] = row as usize * width + column as usize;
-                corners.weights[corner] = (part * share) as f32;
-            }
+        let (columns, x_weights) = pair(left, x - left, width);
+        let (rows, y_weights) = pair(top, y - top, height);
+        let corner = |i: usize| rows[i / 2] * width + columns[i % 2];
+        let weight = |i: usize| (y_weights[i / 2] * x_weights[i % 2]) as f32;
+        Self {
+            at: [corner(0), corner(1), corner(2), corner(3)],
+            weights: [weight(0), weight(1), weight(2), weight(3)],
         }
-        corners
     }
 
+    #[inline(always)]
     fn of(&self, plane: &[f32]) -> f32 {
-        let pixel = |(&at, &weight): (&usize, &f32)| weight * plane[at];
-        self.at.iter().zip(&self.weights).map(pixel).sum()
+        let [a, b, c, d] = self.at.map(|at| plane[at]);
+        let [wa, wb, wc, wd] = self.weights;
+        (wa * a + wb * b) + (wc * c + wd * d)
     }
+}
+
+/// A whole place and the one after it, with the weights of what lies `part` of the way; 0, with the weight 0, if not within.
+#[inline(always)]
+fn pair(place: f64, part: f64, pixels: usize) -> ([usize; 2], [f64; 2]) {
+    let one = |place: f64, weight: f64| {
+        if place >= 0.0 && place < pixels as f64 {
+            (place as usize, weight)
+        } else {
+            (0, 0.0)
+        }
+    };
+    let (first, second) = (one(place, 1.0 - part), one(place + 1.0, part));
+    ([first.0, second.0], [first.1, second.1])
 }

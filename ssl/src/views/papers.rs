@@ -50,7 +50,7 @@ impl Recipe {
 
     /// SimCLR (Chen et al., *A Simple Framework for Contrastive Learning of Visual Representations*, ICML 2020,
     /// <https://arxiv.org/abs/2002.05709>, appendix A): crop of 8 % to 100 % of the area, flip 1/2, jitter of 0.8, 0.8, 0.8
-    /// and 0.2 times `strength` with p 0.8, grayscale 0.2, blur σ 0.1 to 2 with p 1/2. The paper's strength is 1 on ImageNet.
+    /// and 0.2 times `strength` with p 0.8, grayscale 0.2, blur σ 0.1 to 2 with p 1/2. The paper's strength is 1 at side 224.
     pub fn simclr(side: usize, strength: f64) -> Self {
         let transforms = vec![
             crop(0.08, 1.0),
@@ -129,7 +129,7 @@ impl Views {
         Self::new(vec![recipe.clone(), recipe])
     }
 
-    /// BYOL (Grill et al., *Bootstrap Your Own Latent*, NeurIPS 2020, <https://arxiv.org/abs/2006.07733>, appendix B, table 6):
+    /// BYOL (Grill et al., *Bootstrap Your Own Latent*, NeurIPS 2020, <https://arxiv.org/abs/2006.07733>, appendix B):
     /// crop of 8 % to 100 %, flip 1/2, jitter of 0.4, 0.4, 0.2 and 0.1 with p 0.8, grayscale 0.2, σ 0.1 to 2; the first view
     /// is always blurred, the second with p 0.1 and solarized with p 0.2. Barlow Twins and VICReg use the same.
     ///
@@ -145,7 +145,7 @@ impl Views {
         ])
     }
 
-    /// SwAV's multi-crop (Caron et al., *Unsupervised Learning of Visual Features by Contrasting Cluster Assignments*, NeurIPS
+    /// `SwAV`'s multi-crop (Caron et al., *Unsupervised Learning of Visual Features by Contrasting Cluster Assignments*, NeurIPS
     /// 2020, <https://arxiv.org/abs/2006.09882>, section 3.2; numbers from the authors' code): two views of side `large` with
     /// 14 % to 100 % of the area, then `n_small` of side `small` with 5 % to 14 %; flip 1/2, SimCLR's jitter of strength 1,
     /// grayscale 0.2, blur with p 1/2. The paper has sides 224 and 96, and 6 small ones.
