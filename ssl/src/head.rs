@@ -3,6 +3,7 @@ use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use metric_losses::l2_normalize;
 
 /// Batch norm after the last layer of a [`Head`].
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub struct HeadConfig {
     /// Batch norm after the last layer. Default: [`LastNorm::Absent`].
     #[config(default = "LastNorm::Absent")]
     pub last_norm: LastNorm,
+    /// Prototypes after it all, if there are any: what goes out are then the cosines to so many. Default: none.
+    #[config(default = "None")]
+    pub prototypes: Option<usize>,
 }
 
 impl HeadConfig {
@@ -71,9 +75,19 @@ impl HeadConfig {
                 norm,
             }
         };
+        let prototypes = self.prototypes.map(|count| {
+            let fresh = LinearConfig::new(self.output, count).with_bias(false);
+            fresh.init(device)
+        });
         Head {
             layers: (0..self.layers).map(layer).collect(),
+            prototypes,
         }
+    }
+
+    /// Length of a row that goes out, prototypes counted.
+    pub fn width(&self) -> usize {
+        self.prototypes.unwrap_or(self.output)
     }
 }
 
@@ -98,9 +112,12 @@ fn plain(mut norm: BatchNorm) -> BatchNorm {
 /// | `SimSiam` projection | 3 | 2048 | 2048 | plain |
 /// | `SimSiam` prediction | 2 | 512 | 2048 | |
 /// | Barlow Twins, VICReg | 3 | 8192 | 8192 | |
+/// | DINO, then 65,536 prototypes | 3 | 2048 | 256 | |
 #[derive(Module, Debug)]
 pub struct Head {
     layers: Vec<Layer>,
+    /// A prototype a column, of any length.
+    prototypes: Option<Linear>,
 }
 
 #[derive(Module, Debug)]
@@ -112,7 +129,7 @@ struct Layer {
 impl Head {
     /// # Shapes
     /// - `rows`: `[n, input]`
-    /// - output: `[n, output]`, not normalized
+    /// - output: `[n, width]`, not normalized
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
         let mut x = rows;
         for (number, layer) in self.layers.iter().enumerate() {
@@ -124,6 +141,12 @@ impl Head {
                 x = relu(x);
             }
         }
-        x
+        match &self.prototypes {
+            Some(prototypes) => {
+                let directions = l2_normalize(prototypes.weight.val().transpose());
+                l2_normalize(x).matmul(directions.transpose())
+            }
+            None => x,
+        }
     }
 }

@@ -1,5 +1,4 @@
-use burn::optim::momentum::{Momentum, MomentumConfig};
-use burn::optim::{LearningRate, Optimizer, SgdState};
+use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 
 /// Layer-wise adaptive rate scaling (You, Gitman, Ginsburg, *Large batch training of convolutional networks*, 2017,
@@ -60,33 +59,61 @@ impl Default for Lars {
     }
 }
 
+/// What [`Lars`] remembers of a parameter.
+#[derive(Clone, Debug)]
+pub struct LarsState<const D: usize> {
+    /// `u`
+    pub velocity: Tensor<D>,
+}
+
+/// As Burn's derive would have it, which works in Burn alone.
+impl<const D: usize> RecordState for LarsState<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        out.push_tensor(prefix, VELOCITY, self.velocity.to_data());
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let data = source.take_tensor(prefix, VELOCITY)?;
+        let options = (device, data.dtype());
+        Some(Self {
+            velocity: Tensor::from_data(data, options),
+        })
+    }
+}
+
+const VELOCITY: &str = "velocity";
+
 impl Optimizer for Lars {
-    type State<const D: usize> = SgdState<D>;
+    type State<const D: usize> = LarsState<D>;
 
     fn step<const D: usize>(
         &self,
         rate: LearningRate,
         tensor: Tensor<D>,
         gradient: Tensor<D>,
-        state: Option<SgdState<D>>,
-    ) -> (Tensor<D>, Option<SgdState<D>>) {
+        state: Option<LarsState<D>>,
+    ) -> (Tensor<D>, Option<LarsState<D>>) {
         let gradient = if D > 1 {
             self.adapted(tensor.clone(), gradient)
         } else {
             gradient
         };
-        let momentum = MomentumConfig {
-            momentum: self.momentum,
-            dampening: 0.0,
-            nesterov: self.nesterov,
+        let velocity = match state {
+            Some(state) => state.velocity * self.momentum + gradient.clone(),
+            None => gradient.clone(),
         };
-        let state = state.and_then(|state| state.momentum);
-        let (direction, state) = Momentum::new(&momentum).transform(gradient, state);
-        (tensor - direction * rate, Some(SgdState::new(Some(state))))
+        let direction = if self.nesterov {
+            gradient + velocity.clone() * self.momentum
+        } else {
+            velocity.clone()
+        };
+        (tensor - direction * rate, Some(LarsState { velocity }))
     }
 
-    fn to_device<const D: usize>(state: SgdState<D>, device: &Device) -> SgdState<D> {
-        SgdState::new(state.momentum.map(|state| state.to_device(device)))
+    fn to_device<const D: usize>(state: LarsState<D>, device: &Device) -> LarsState<D> {
+        LarsState {
+            velocity: state.velocity.to_device(device),
+        }
     }
 }
 

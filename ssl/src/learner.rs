@@ -103,7 +103,7 @@ impl<E: Backbone, M: Method> Learner<E, M> {
                 queue: parts.queue,
                 bank: parts.bank.map(|bank| bank.momentum),
                 follows: parts.teacher,
-                dim: parts.projector.output,
+                dim: parts.projector.width(),
             },
         }
     }

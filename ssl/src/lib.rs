@@ -62,11 +62,12 @@ pub use judge::{
     Collapse, CollapseLimits, LinearProbe, ProbeError, Spread, Vote, alignment, knn_accuracy,
     uniformity,
 };
-pub use lars::Lars;
+pub use lars::{Lars, LarsState};
 pub use learner::{LearnError, Learned, Learner};
 pub use method::{
-    AnyMethod, BankConfig, LabelledLoss, Memory, Method, MethodName, Moco, MocoV3, Nnclr, Now,
-    OnViews, Outputs, Parts, Settings, TeacherConfig, UnknownMethod, VicReg,
+    AnyMethod, BankConfig, BarlowTwins, Byol, Dino, InstanceDiscrimination, LabelledLoss, Memory,
+    Method, MethodName, Moco, MocoV3, Nnclr, Now, OnViews, Outputs, Parts, Settings, SimSiam, SwAv,
+    TeacherConfig, UnknownMethod, VicReg,
 };
 pub use momentum::{MomentumError, momentum_update, teacher_of, training_teacher_of};
 pub use network::{Backbone, Network};

@@ -25,6 +25,7 @@ const SETTINGS: Settings = Settings {
     layers: None,
     hidden: Some(8),
     output: Some(4),
+    prototypes: Some(6),
 };
 const N: usize = 8;
 

@@ -49,6 +49,9 @@ pub(crate) struct PretrainArgs {
     /// Length of a projection
     #[arg(long, default_value_t = 128, value_name = "N")]
     head_output: usize,
+    /// Prototypes of SwAV, outputs of DINO
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    prototypes: usize,
     /// Examples in a batch, each with all its views
     #[arg(long, default_value_t = 256, value_name = "N")]
     batch: usize,
@@ -143,6 +146,7 @@ impl PretrainArgs {
                 layers: self.head_layers,
                 hidden: Some(self.head_hidden),
                 output: Some(self.head_output),
+                prototypes: Some(self.prototypes),
             },
             views: self.views,
             budget: match (self.epochs, self.minutes, self.steps) {

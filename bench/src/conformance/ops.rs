@@ -1,7 +1,8 @@
 //! The table from names to functions.
 
-use super::{Case, CaseError, Outputs, Precision, distances, losses, miners, retrieval, views};
-use super::{Case, CaseError, Outputs, Precision, distances, losses, miners, retrieval, ssl};
+use super::{
+    Case, CaseError, Outputs, Precision, distances, losses, miners, retrieval, ssl, views,
+};
 
 /// Computes a case.
 pub type RunCase = fn(&Case) -> Result<Outputs, CaseError>;

@@ -1,5 +1,6 @@
 //! Suite `ssl`: losses of several views, and what else learning without labels computes.
 
+use burn::optim::Optimizer;
 use burn::tensor::{Int, Tensor, TensorData};
 use metric_core::Scalar;
 use metric_losses::{
@@ -7,6 +8,7 @@ use metric_losses::{
     InfoNceLossConfig, KoLeoRegularizerConfig, NegativeCosineLossConfig, NtXentLossConfig,
     TiCoLossConfig, VicRegLossConfig, l2_normalize, sinkhorn,
 };
+use metric_ssl::{Lars, cosine};
 
 use super::losses::{Inputs, download};
 use super::{Case, CaseError, Op, Outputs};
@@ -29,6 +31,8 @@ pub(super) const OPS: &[Op] = &[
     op!("moco_info_nce", moco_info_nce),
     op!("hard_negative_contrastive", hard_negative_contrastive),
     op!("sinkhorn", assignments),
+    op!("lars", lars),
+    op!("cosine_schedule", cosine_schedule),
 ];
 
 /// Both views, tracked.
@@ -153,4 +157,37 @@ fn assignments<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
     let (epsilon, iterations) = (case.f64_param("epsilon")?, case.usize_param("iterations")?);
     let codes = sinkhorn(scores, epsilon, iterations).map_err(|e| case.refused(e))?;
     Ok(Outputs::new().with("assignments", &download(codes)))
+}
+
+/// Weights after each of a row of given gradients.
+fn lars<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let optimizer = Lars {
+        momentum: case.f64_param("momentum")?,
+        weight_decay: case.f64_param("weight_decay")?,
+        trust_coefficient: case.f64_param("trust_coefficient")?,
+        epsilon: case.f64_param("eps")?,
+        nesterov: case.bool_param("nesterov")?,
+    };
+    let rate = case.f64_param("lr")?;
+    let inputs = Inputs::new::<T>();
+    let mut weight = inputs.upload(case.matrix::<f64>("weight")?);
+    let mut state = None;
+    let mut weights = Vec::new();
+    for gradient in case.array::<f64>("gradients")?.outer_iter() {
+        let gradient = gradient.to_owned().into_dimensionality();
+        let gradient = gradient.map_err(|e| case.refused(e))?;
+        (weight, state) = optimizer.step(rate, weight, inputs.upload(gradient), state);
+        weights.push(download(weight.clone()));
+    }
+    let views: Vec<_> = weights.iter().map(|weight| weight.view()).collect();
+    let all = ndarray::stack(ndarray::Axis(0), &views).map_err(|e| case.refused(e))?;
+    Ok(Outputs::new().with("weights", &all))
+}
+
+/// The reference is at its end in the last of `max_steps` steps.
+fn cosine_schedule<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+    let (start, end) = (case.f64_param("start_value")?, case.f64_param("end_value")?);
+    let steps = case.usize_param("max_steps")? as u64;
+    let values = (0..steps).map(|step| cosine(start, end, step, steps - 1));
+    Ok(Outputs::new().with("values", &ndarray::Array1::from_iter(values)))
 }

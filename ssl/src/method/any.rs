@@ -9,7 +9,10 @@ use metric_losses::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Moco, MocoV3, Nnclr, Now, OnViews, Outputs, Parts, VicReg};
+use super::{
+    BarlowTwins, Byol, Dino, InstanceDiscrimination, Method, Moco, MocoV3, Nnclr, Now, OnViews,
+    Outputs, Parts, SimSiam, SwAv, VicReg,
+};
 
 /// What of a method can be chosen; `None` leaves it as in its paper.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -17,7 +20,7 @@ use super::{Method, Moco, MocoV3, Nnclr, Now, OnViews, Outputs, Parts, VicReg};
 pub struct Settings {
     /// Temperature, where the loss has one.
     pub temperature: Option<f64>,
-    /// Length of the queue, where there is one.
+    /// Length of the queue, where there is one; rows that instance discrimination draws.
     pub queue: Option<usize>,
     /// Momentum of the teacher, where there is one.
     pub momentum: Option<f64>,
@@ -29,6 +32,8 @@ pub struct Settings {
     pub hidden: Option<usize>,
     /// Length of a projection.
     pub output: Option<usize>,
+    /// Prototypes of SwAV, outputs of DINO.
+    pub prototypes: Option<usize>,
 }
 
 impl Settings {
@@ -154,6 +159,10 @@ macro_rules! at {
 }
 
 methods! {
+    /// Barlow Twins.
+    "barlow-twins" BarlowTwins(BarlowTwins) = |_, device| BarlowTwins::new(device);
+    /// BYOL.
+    "byol" Byol(Byol) = |_, device| Byol::new(device);
     /// Decoupled contrastive learning.
     "dcl" Dcl(OnViews<DecoupledContrastiveLoss>) =
         |settings, device| OnViews::dcl(settings.temperature.unwrap_or(0.1), None, device);
@@ -162,8 +171,18 @@ methods! {
         |settings, device| OnViews::dcl(settings.temperature.unwrap_or(0.1), Some(0.5), device);
     /// Debiased contrastive learning.
     "debiased" Debiased(OnViews<DebiasedContrastiveLoss>) = at!(OnViews::debiased, 0.5);
+    /// DINO.
+    "dino" Dino(Dino) = |settings, device| {
+        let outputs = settings.prototypes.unwrap_or(65_536);
+        Dino::new(outputs, settings.temperature.unwrap_or(0.1), device)
+    };
     /// Contrastive learning with hard negatives.
     "hcl" Hcl(OnViews<HardNegativeContrastiveLoss>) = at!(OnViews::hcl, 0.5);
+    /// Instance discrimination with a memory bank.
+    "instance" Instance(InstanceDiscrimination) = |settings, device| {
+        let noise = settings.queue.unwrap_or(4_096);
+        InstanceDiscrimination::new(noise, settings.temperature.unwrap_or(0.07), device)
+    };
     /// Momentum contrast.
     "moco-v1" MocoV1(Moco) = at!(Moco::v1, 0.07);
     /// Momentum contrast with a deeper head.
@@ -178,8 +197,19 @@ methods! {
     "simclr-v2" SimClrV2(OnViews<NtXentLoss>) = |settings, device| {
         OnViews::sim_clr(settings.temperature.unwrap_or(0.1), device).with_layers(3)
     };
+    /// `SimSiam`.
+    "simsiam" SimSiam(SimSiam) = |_, device| SimSiam::new(device);
+    /// `SimSiam` with gradients through both views, which collapses.
+    "simsiam-without-stop" SimSiamWithoutStop(SimSiam) =
+        |_, device| SimSiam::new(device).without_stop_gradient();
     /// Supervised contrastive learning: it is told the classes.
     "sup-con" SupCon(OnViews<SupConLoss>) = at!(OnViews::sup_con, 0.1);
+    /// `SwAV`.
+    "swav" SwAv(SwAv) = |settings, device| {
+        let prototypes = settings.prototypes.unwrap_or(3_000);
+        let dim = settings.output.unwrap_or(128);
+        SwAv::new(prototypes, dim, settings.temperature.unwrap_or(0.1), device)
+    };
     /// VICReg.
     "vicreg" VicReg(VicReg) = |_, device| VicReg::new(device);
 }

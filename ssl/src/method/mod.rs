@@ -1,10 +1,16 @@
 //! Methods: each says which parts it is built of and what it minimizes.
 
 mod any;
+mod barlow_twins;
+mod byol;
+mod dino;
+mod instance;
 mod moco;
 mod moco_v3;
 mod nnclr;
 mod on_views;
+mod sim_siam;
+mod swav;
 mod vic_reg;
 
 use std::ops::Range;
@@ -17,10 +23,16 @@ use rand::Rng;
 use crate::head::HeadConfig;
 
 pub use any::{AnyMethod, MethodName, Settings, UnknownMethod};
+pub use barlow_twins::BarlowTwins;
+pub use byol::Byol;
+pub use dino::Dino;
+pub use instance::InstanceDiscrimination;
 pub use moco::Moco;
 pub use moco_v3::MocoV3;
 pub use nnclr::Nnclr;
 pub use on_views::{LabelledLoss, OnViews};
+pub use sim_siam::SimSiam;
+pub use swav::SwAv;
 pub use vic_reg::VicReg;
 
 /// What the networks made of the views of a batch, view by view; row `i` of each comes from example `i`.

@@ -87,7 +87,7 @@ impl Inputs {
         }
     }
 
-    fn upload(&self, values: Array2<f64>) -> Tensor<2> {
+    pub(super) fn upload(&self, values: Array2<f64>) -> Tensor<2> {
         let shape = [values.nrows(), values.ncols()];
         let values = values.iter().copied().collect();
         let data = TensorData::new::<f64, _>(values, shape);

@@ -105,8 +105,10 @@ impl PretrainConfig {
         )?;
         require(count(settings.splits), "--splits must be at least 1")?;
         require(
-            count(settings.hidden) && count(settings.output),
-            "--head-hidden and --head-output must be at least 1",
+            [settings.hidden, settings.output, settings.prototypes]
+                .into_iter()
+                .all(count),
+            "--head-hidden, --head-output and --prototypes must be at least 1",
         )?;
         require(
             match self.budget {
