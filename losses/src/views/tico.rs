@@ -13,8 +13,8 @@ pub struct TiCoLossConfig {
     /// Momentum `β` of the covariance. Default: `0.9`.
     #[config(default = 0.9)]
     pub beta: f64,
-    /// Weight `ρ` of the covariance contrast. Default: `8.0`.
-    #[config(default = 8.0)]
+    /// Weight `ρ` of the covariance contrast. Default: `20.0`.
+    #[config(default = 20.0)]
     pub rho: f64,
 }
 
