@@ -14,22 +14,6 @@ use metric_losses::{
     SoftInfoNceLossConfig,
 };
 
-fn double(rows: &Rows) -> Tensor<2> {
-    tensor(rows, DType::F64)
-}
-
-/// Several sets of rows, all different.
-fn sets(count: usize, n: usize, dim: usize) -> Vec<Rows> {
-    let all = rows(count * n, dim);
-    all.chunks(n).map(<[Vec<f64>]>::to_vec).collect()
-}
-
-fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {
-    let powers: Vec<f64> = logits.iter().map(|l| (l / temperature).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|p| p / sum).collect()
-}
-
 fn mean_over(rows: &Rows, term: impl Fn(usize, &[f64]) -> f64) -> f64 {
     let terms = rows.iter().enumerate().map(|(i, row)| term(i, row));
     terms.sum::<f64>() / rows.len() as f64

@@ -12,16 +12,6 @@ use common::*;
 use metric_losses::{SelfDistillationLossConfig, SwappedPredictionLossConfig, sinkhorn};
 use proptest::prelude::*;
 
-fn double(rows: &Rows) -> Tensor<2> {
-    tensor(rows, DType::F64)
-}
-
-/// Several sets of rows, all different.
-fn sets(count: usize, n: usize, dim: usize) -> Vec<Rows> {
-    let all = rows(count * n, dim);
-    all.chunks(n).map(<[Vec<f64>]>::to_vec).collect()
-}
-
 fn unit(rows: &Rows) -> Rows {
     let scale = |row: &Vec<f64>| row.iter().map(|v| v / dot(row, row).sqrt()).collect();
     rows.iter().map(scale).collect()
@@ -49,12 +39,6 @@ fn codes(scores: &Rows, epsilon: f64, iterations: usize) -> Rows {
     q
 }
 
-fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {
-    let powers: Vec<f64> = logits.iter().map(|l| (l / temperature).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|p| p / sum).collect()
-}
-
 /// Mean over rows of `−q · log softmax(logits/T)`.
 fn soft_cross_entropy(q: &Rows, logits: &Rows, temperature: f64) -> f64 {
     let term = |(q, logits): (&Vec<f64>, &Vec<f64>)| {
@@ -80,7 +64,7 @@ fn codes_are_those_of_the_powers() {
 #[test]
 fn codes_are_constants_and_extreme_scores_keep_rows_of_one() {
     let tracked = double(&rows(3, 2)).require_grad();
-    assert!(!sinkhorn(tracked, 0.05, 3).unwrap().is_require_grad());
+    assert!(!sinkhorn(tracked, 0.05, 3).unwrap().is_autodiff());
     for factor in [1e18, 1e3, 1e-18, 0.0] {
         let scores = tensor(&rows(6, 4), DType::F32) * factor;
         let codes = to_rows(sinkhorn(scores, 0.05, 3).unwrap());

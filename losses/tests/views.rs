@@ -11,10 +11,6 @@ use burn::tensor::{DType, Tensor};
 use common::*;
 use metric_losses::{BarlowTwinsLossConfig, NegativeCosineLossConfig, TiCoLossConfig};
 
-fn double(rows: &Rows) -> Tensor<2> {
-    tensor(rows, DType::F64)
-}
-
 /// Rows that are not those of `rows(n, dim)`.
 fn other(n: usize, dim: usize) -> Rows {
     rows(2 * n + 1, dim).split_off(n + 1)
@@ -192,6 +188,13 @@ fn barlow_twins_knows_correlations_only() {
     let loss = loss.init(&device());
     let (a, b) = (double(&rows(6, 3)), double(&other(6, 3)));
     let expected = to_f64(loss.forward(a.clone(), b.clone()));
+    let huge = scaled(&rows(6, 3), 1e20);
+    let (value, gradient) = value_and_gradient(&huge, DType::F32, &|a| {
+        loss.forward(a, b.clone().cast(DType::F32))
+    });
+    // Their squares are beyond f32. Six products of standardized numbers, each rounded by a few ε of 1e-7
+    assert!((value - expected).abs() <= 1e-5 * (1.0 + expected));
+    assert!(gradient.concat().iter().all(|g| g.is_finite()));
     let moved = to_f64(loss.forward(a * 1e9 + 1e8, b * 3.0 - 7.0));
     // ε/v is below 1e-11, and rows of 1e9 around 1e8 have lost 1e-15 of their size.
     assert!(

@@ -90,6 +90,7 @@ losses! {
     "multiple_negatives_ranking": views MultipleNegativesRankingLossConfig,
     "n_pairs": pairs NPairsLossConfig,
     "nca": pairs NcaLossConfig,
+    "negative_cosine": views NegativeCosineLossConfig,
     "normalized_softmax": classes NormalizedSoftmaxLossConfig,
     "nt_xent": pairs NtXentLossConfig,
     "p2s_grad": classes P2sGradLossConfig,

@@ -50,8 +50,8 @@ impl BarlowTwinsLossConfig {
 /// ```
 /// `ε` is not in the paper's equations; the authors' code has it, by its batch norm. Embeddings are used as given.
 ///
-/// Cost: `O(n · dim · min(n, dim))` time, `O(n · dim + min(n, dim)²)` memory: with more than `2n` columns `Σ Cⱼₖ²` is the
-/// inner product of two `[n, n]` Gram matrices.
+/// Cost: `O(n · dim · min(n, dim))` time, `O(n · dim + min(n, dim)²)` memory: with more than `2n` columns `Σ Cⱼₖ²` is
+/// the inner product of two `[n, n]` Gram matrices.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

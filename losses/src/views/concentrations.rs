@@ -13,8 +13,8 @@ const SMALLEST: f64 = 1e-3;
 /// φⱼ = Σᵢ dᵢ / (nⱼ log(nⱼ + 10))         nⱼ ≥ 2, else the largest of all
 /// φ  ← φ within its 10th and 90th percentile          φ ← T φ / mean φ
 /// ```
-/// Clipping is in the authors' code. Deviates from it: no `φ` is below a thousandth of the mean, so that clusters of equal
-/// rows do not divide by 0; where all clusters are such, all are `T`.
+/// Clipping is in the authors' code. Deviates from it: no `φ` is below a thousandth of the mean, so that clusters of
+/// equal rows do not divide by 0; where all clusters are such, all are `T`.
 ///
 /// Cost: `O(n + k log k)` time, `O(k)` memory.
 ///

@@ -45,8 +45,8 @@ impl ConsistencyLossConfig {
     }
 }
 
-/// Consistency of a student with its mean teacher (Tarvainen, Valpola, *Mean teachers are better role models*, NIPS 2017,
-/// <https://arxiv.org/abs/1703.01780>).
+/// Consistency of a student with its mean teacher (Tarvainen, Valpola, *Mean teachers are better role models*, NIPS
+/// 2017, <https://arxiv.org/abs/1703.01780>).
 ///
 /// With `k` classes, `p = softmax(student)` and `q = softmax(teacher)`, which gets no gradient:
 /// ```text

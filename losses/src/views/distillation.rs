@@ -37,16 +37,16 @@ impl DistillationLossConfig {
     }
 }
 
-/// Cross-entropy of a student's classes under a teacher's (Hinton, Vinyals, Dean, 2015, <https://arxiv.org/abs/1503.02531>;
-/// with unlabelled rows Chen et al., *Big Self-Supervised Models are Strong Semi-Supervised Learners*, `SimCLR` v2,
-/// `NeurIPS` 2020, <https://arxiv.org/abs/2006.10029>).
+/// Cross-entropy of a student's classes under a teacher's (Hinton, Vinyals, Dean, 2015,
+/// <https://arxiv.org/abs/1503.02531>; with unlabelled rows Chen et al., *Big Self-Supervised Models are Strong
+/// Semi-Supervised Learners*, `SimCLR` v2, `NeurIPS` 2020, <https://arxiv.org/abs/2006.10029>).
 ///
 /// With logits `t` of the teacher, which get no gradient, and `s` of the student:
 /// ```text
 /// ℓ = 1/n Σᵢ −Σⱼ softmaxⱼ(tᵢ/T) log softmaxⱼ(sᵢ/T)
 /// ```
-/// Hinton et al. multiply by `T²`, so that its gradient keeps its size beside that of a loss of labels; here, as in `SimCLR`
-/// v2, it is not. The mean over rows is ours; their equations have the sum.
+/// Hinton et al. multiply by `T²`, so that its gradient keeps its size beside that of a loss of labels; here, as in
+/// `SimCLR` v2, it is not. The mean over rows is ours; their equations have the sum.
 ///
 /// Cost: `O(n · classes)` time and memory.
 ///

@@ -6,17 +6,17 @@ use crate::error::ConfigError;
 use crate::numerics::l2_normalize;
 
 /// Synthetic negatives of every query, mixed from those of a queue that are closest to it (Kalantidis et al., *Hard
-/// Negative Mixing for Contrastive Learning*, `MoCHi`, `NeurIPS` 2020, <https://arxiv.org/abs/2010.01028>, eq. 3 and 4).
+/// Negative Mixing for Contrastive Learning*, `MoCHi`, `NeurIPS` 2020, <https://arxiv.org/abs/2010.01028>).
 ///
-/// With `n` and `n'` drawn from the `n_hard` rows of the queue of largest cosine to the query `q`, all of them unit rows:
+/// With `n` and `n'` drawn from the `n_hard` rows of the queue of largest cosine to the query `q`, all of them unit
+/// rows:
 /// ```text
 /// h = (α n + (1 − α) n') / ‖·‖          α from 0 to 1, `pairs` of them
 /// h = (β q + (1 − β) n ) / ‖·‖          β from 0 to 1/2, `with_query` of them
 /// ```
-/// They are constants: no gradient flows to the query through them. Draws go query by query, first the pairs, so that the
-/// same generator gives the same negatives on any device. The paper has `n_hard = 1024`, `pairs = 1024` and
-/// `with_query = 128` or 256 for a queue of 16384; a shorter queue is taken whole. It keeps only the queue's negatives in the
-/// first epochs.
+/// They are constants: no gradient flows to the query through them. Draws go query by query, first the pairs, so that
+/// the same generator gives the same negatives on any device. The paper has, for one, `n_hard = 1024`, `pairs = 1024`
+/// and `with_query = 128`; a queue shorter than `n_hard` is taken whole. In its first epochs it mixes nothing.
 ///
 /// Cost: `O(n · m · (dim + log m))` time, `O(n · (m + (pairs + with_query) · dim))` memory.
 ///

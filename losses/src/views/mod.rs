@@ -1,7 +1,8 @@
 //! Losses of several views of one thing, and of a student and its teacher.
 //!
-//! Row `i` of every view is of the same example. A teacher's rows are constants: what belongs to it is detached here, or by
-//! the caller where the loss says so. State (a centre, a covariance) moves by explicit calls alone, never by `forward`.
+//! Row `i` of every view is of the same example. A teacher's rows are constants: what belongs to it is detached here,
+//! or by the caller where the loss says so. State (a centre, a covariance) moves by explicit calls alone, never by
+//! `forward`.
 
 mod barlow_twins;
 mod concentrations;

@@ -41,17 +41,17 @@ impl NceLossConfig {
 /// Noise-contrastive estimation of the instance of a row (Wu, Xiong, Yu, Lin, *Unsupervised Feature Learning via
 /// Non-Parametric Instance Discrimination*, CVPR 2018, <https://arxiv.org/abs/1805.01978>, eq. 4 to 8).
 ///
-/// A memory bank holds a row for each of `N` examples. With `vᵢ` the row of the example that `xᵢ` is a view of and `K` rows
-/// `u` drawn from the bank:
+/// A memory bank holds a row for each of `N` examples. With `vᵢ` the row of the example that `xᵢ` is a view of and `K`
+/// rows `u` drawn from the bank:
 /// ```text
 /// P(v|x) = exp(v̂ · x̂ / T) / Z          h(v, x) = P(v|x) / (P(v|x) + K/N)
 /// ℓ      = 1/n Σᵢ ( −log h(vᵢ, xᵢ) − Σⱼ log(1 − h(uⱼ, xᵢ)) )
 /// Z      = N · mean of exp(v̂ · x̂ / T)
 /// ```
-/// With `Z` so written `N` drops out: `logit h = v̂ · x̂/T − log mean − log K`, and the loss is a sum of softplus. `log mean` is
-/// state: 0 at first, until [`estimate`](Self::estimate) takes it from a batch, in the paper the first one, to stay. The
-/// paper draws `K = 4096` rows for each row of the batch; here all of the batch share them, which makes of them one product.
-/// Gradients flow to all three: the rows of a bank have none.
+/// With `Z` so written `N` drops out: `logit h = v̂ · x̂/T − log mean − log K`, and the loss is a sum of softplus.
+/// `log mean` is state: 0 at first, until [`estimate`](Self::estimate) takes it from a batch, in the paper the first one, to
+/// stay. The paper draws `K = 4096` rows for each row of the batch; here all of the batch share them, which makes of
+/// them one product. Gradients flow to all three: the rows of a bank have none.
 ///
 /// Cost: `O(n · K · dim)` time, `O((n + K) · dim + n · K)` memory.
 ///

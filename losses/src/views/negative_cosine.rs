@@ -46,13 +46,14 @@ impl NegativeCosineLossConfig {
 }
 
 /// Cosine of a prediction and its target (Grill et al., *Bootstrap Your Own Latent*, `NeurIPS` 2020,
-/// <https://arxiv.org/abs/2006.07733>, eq. 2; Chen, He, *`SimSiam`*, CVPR 2021, <https://arxiv.org/abs/2011.10566>, eq. 1).
+/// <https://arxiv.org/abs/2006.07733>, eq. 2; Chen, He, *`SimSiam`*, CVPR 2021, <https://arxiv.org/abs/2011.10566>,
+/// eq. 1).
 ///
 /// ```text
 /// ℓ = 1/n Σᵢ (o − f cos(pᵢ, zᵢ))         SimSiam: f = 1, o = 0       BYOL: f = 2, o = 2, which is ‖p̂ᵢ − ẑᵢ‖²
 /// ```
-/// Both papers stop the gradient at the target and sum over the two directions: `SimSiam` takes half of the sum, BYOL the
-/// sum. Here gradients flow to both sides: `detach` the targets, add up the directions.
+/// Both papers stop the gradient at the target and sum over the two directions: `SimSiam` takes half of the sum, BYOL
+/// the sum. Here gradients flow to both sides: `detach` the targets, add up the directions.
 /// A zero row has cosine 0 with every row.
 ///
 /// Cost: `O(n · dim)` time and memory.

@@ -50,15 +50,15 @@ impl SelfDistillationLossConfig {
 /// Self-distillation without labels (Caron et al., *Emerging Properties in Self-Supervised Vision Transformers*, DINO,
 /// ICCV 2021, <https://arxiv.org/abs/2104.14294>, eq. 1 to 4).
 ///
-/// The teacher sees the first `G` of the `V` crops that the student sees. With their outputs `g` and `s`, the centre `c`
-/// and the temperatures `Tₜ`, `Tₛ`:
+/// The teacher sees the first `G` of the `V` crops that the student sees. With their outputs `g` and `s`, the centre
+/// `c` and the temperatures `Tₜ`, `Tₛ`:
 /// ```text
 /// ℓ = 1/(G (V − 1)) Σ_{t ≤ G} Σ_{v ≠ t} 1/n Σᵢ −Σⱼ softmaxⱼ((g(t)ᵢ − c)/Tₜ) log softmaxⱼ(s(v)ᵢ/Tₛ)
 /// c ← m c + (1 − m) mean of all g
 /// ```
-/// The teacher's side is a constant for the gradient. `Tₜ` comes with each step, for it is raised at first: in the paper
-/// from 0.04 to 0.07 over 30 epochs. The paper sums over pairs of crops; its code takes the mean, as here. The centre moves
-/// by [`update_center`](Self::update_center) alone, which belongs after `forward`.
+/// The teacher's side is a constant for the gradient. `Tₜ` comes with each step, for it is raised at first: in the
+/// paper from 0.04 to 0.07 over 30 epochs. The paper sums over pairs of crops; its code takes the mean, as here. The
+/// centre moves by [`update_center`](Self::update_center) alone, which belongs after `forward`.
 ///
 /// Cost: `O(V · n · k)` time and memory.
 ///
@@ -94,8 +94,8 @@ impl SelfDistillationLoss {
     /// - output: `[1]`, zero without rows
     ///
     /// # Panics
-    /// If there are fewer than two crops of the student, none of the teacher, more of the teacher than of the student, or
-    /// shapes differ, or `teacher_temperature` is not a number above 0.
+    /// If there are fewer than two crops of the student, none of the teacher, more of the teacher than of the student,
+    /// or shapes differ, or `teacher_temperature` is not a number above 0.
     pub fn forward(
         &self,
         student: &[Tensor<2>],

@@ -11,9 +11,9 @@ use crate::numerics::{at_least_f32, everywhere, log_sum_exp, scaled_gap};
 /// Qᵢⱼ ← Qᵢⱼ / Σₗ Qₗⱼ         every prototype gets the same weight
 /// Qᵢⱼ ← Qᵢⱼ / Σₗ Qᵢₗ         every row gives 1
 /// ```
-/// It is done with logarithms: nothing overflows, however small `ε` is. The result is a constant, off any graph: no gradient
-/// flows to the scores. Codes of a small batch are better balanced with rows of earlier batches: append their scores and take
-/// of the result the rows asked for.
+/// It is done with logarithms: nothing overflows, however small `ε` is. The result is a constant, off any graph: no
+/// gradient flows to the scores. Codes of a small batch are better balanced with rows of earlier batches: append their
+/// scores and take of the result the rows asked for.
 ///
 /// The paper has `ε = 0.05` and 3 iterations, for scores that are cosines.
 ///

@@ -29,7 +29,8 @@ impl SoftInfoNceLossConfig {
         ConfigError::check_fraction("alpha", self.alpha)
     }
 
-    /// The loss. It has no parameters: to raise `α` over the first epoch, as the paper's code does, make one for each step.
+    /// The loss. It has no parameters: to raise `α` over the first epoch, as the paper's code does, make one for each
+    /// step.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
@@ -51,8 +52,8 @@ impl SoftInfoNceLossConfig {
 /// tᵢⱼ = α softmaxⱼ(q'ᵢ · cⱼ / T) + (1 − α) [j = i]
 /// ℓ   = 1/n Σᵢ −Σⱼ tᵢⱼ log softmaxⱼ(qᵢ · cⱼ / T)
 /// ```
-/// Only `queries` get a gradient. The paper takes the mean of this loss for images among texts and for texts among images,
-/// each with a queue of its own, and learns `T`, from 0.07. With `α = 0` it is
+/// Only `queries` get a gradient. The paper takes the mean of this loss for images among texts and for texts among
+/// images, each with a queue of its own, and learns `T`, from 0.07. With `α = 0` it is
 /// [`InfoNceLoss`](crate::InfoNceLoss) whose negatives are the other keys and the queue.
 ///
 /// Cost: `O(n · (n + m) · dim)` time, `O(n · (n + m))` memory for a queue of `m`.

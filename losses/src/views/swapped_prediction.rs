@@ -58,15 +58,17 @@ impl SwappedPredictionLossConfig {
     }
 }
 
-/// Swapped prediction of cluster assignments (Caron, Misra, Mairal, Goyal, Bojanowski, Joulin, *Unsupervised Learning of
-/// Visual Features by Contrasting Cluster Assignments*, `SwAV`, `NeurIPS` 2020, <https://arxiv.org/abs/2006.09882>, eq. 2).
+/// Swapped prediction of cluster assignments (Caron, Misra, Mairal, Goyal, Bojanowski, Joulin, *Unsupervised Learning
+/// of Visual Features by Contrasting Cluster Assignments*, `SwAV`, `NeurIPS` 2020, <https://arxiv.org/abs/2006.09882>,
+/// eq. 2).
 ///
-/// With prototypes `cⱼ`, `V` crops `z` and the codes `q` of the first `S` of them, constants from [`sinkhorn`](crate::sinkhorn):
+/// With prototypes `cⱼ`, `V` crops `z` and the codes `q` of the first `S` of them, constants from
+/// [`sinkhorn`](crate::sinkhorn):
 /// ```text
 /// ℓ = 1/S Σ_{s ≤ S} 1/(V − 1) Σ_{v ≠ s} 1/n Σᵢ −Σⱼ q(s)ᵢⱼ log softmaxⱼ(ẑ(v)ᵢ · ĉⱼ / T)
 /// ```
-/// Deviates from the authors' code, which sets prototypes to length 1 before each step: here they may have any length and
-/// their directions count. It also keeps them fixed in the first epoch, which is for the caller to do.
+/// Deviates from the authors' code, which sets prototypes to length 1 before each step: here they may have any length
+/// and their directions count. It also keeps them fixed in the first epoch, which is for the caller to do.
 ///
 /// Cost: `O(V · n · k · dim)` time, `O(V · n · k)` memory.
 ///
@@ -113,8 +115,8 @@ impl SwappedPredictionLoss {
     /// - output: `[1]`, zero without rows
     ///
     /// # Panics
-    /// If there are fewer than two crops or fewer than have codes, the queue is not one set for each of these, or shapes
-    /// differ.
+    /// If there are fewer than two crops or fewer than have codes, the queue is not one set for each of these, or
+    /// shapes differ.
     pub fn forward_with_queue(&self, crops: &[Tensor<2>], queue: &[Tensor<2>]) -> Tensor<1> {
         let (count, coded) = (crops.len(), self.code_crops);
         assert!(
@@ -149,7 +151,8 @@ impl SwappedPredictionLoss {
         divide(loss, (coded * (count - 1) * shape[0]) as f64)
     }
 
-    /// The same loss with the values of given prototypes; it is [`prototypes`](Self::prototypes) that gets the gradient.
+    /// The same loss with the values of given prototypes; it is [`prototypes`](Self::prototypes) that gets the
+    /// gradient.
     ///
     /// # Shapes
     /// - `prototypes`: `[k, dim]`

@@ -13,8 +13,8 @@ pub struct TiCoLossConfig {
     /// Momentum `β` of the covariance. Default: `0.9`.
     #[config(default = 0.9)]
     pub beta: f64,
-    /// Weight `ρ` of the covariance contrast. Default: `8.0`.
-    #[config(default = 8.0)]
+    /// Weight `ρ` of the covariance contrast. Default: `20.0`.
+    #[config(default = 20.0)]
     pub rho: f64,
 }
 
@@ -47,14 +47,15 @@ impl TiCoLossConfig {
 /// Transformation invariance and covariance contrast (Zhu, Moraes, Karakulak, Sobol, Canziani, `LeCun`, *`TiCo`*, 2022,
 /// <https://arxiv.org/abs/2206.10698>).
 ///
-/// Row `i` of `a` and row `i` of `b` are views of one thing. With the uncentred covariance `C` of past and present rows:
+/// Row `i` of `a` and row `i` of `b` are views of one thing. With the uncentred covariance `C` of past and present
+/// rows:
 /// ```text
 /// C ← β C + (1 − β)/n Σᵢ âᵢ âᵢᵀ
 /// ℓ = 1 − 1/n Σᵢ âᵢ · b̂ᵢ + ρ/n Σᵢ âᵢᵀ C âᵢ
 /// ```
-/// `C` is a constant for the gradient. It moves by [`update`](Self::update) alone, which belongs before `forward`: the paper
-/// has the batch in the covariance that it is compared with. `b` is the view of the momentum encoder, to be detached by the
-/// caller.
+/// `C` is a constant for the gradient. It moves by [`update`](Self::update) alone, which belongs before `forward`: the
+/// paper has the batch in the covariance that it is compared with. `b` is the view of the momentum encoder, to be
+/// detached by the caller.
 ///
 /// Cost: `O(n · dim²)` time, `O(n · dim + dim²)` memory.
 ///

@@ -27,6 +27,16 @@ pub(crate) fn tensor(rows: &Rows, dtype: DType) -> Tensor<2> {
     Tensor::from_data(TensorData::new(rows.concat(), shape), (&device(), dtype))
 }
 
+pub(crate) fn double(rows: &Rows) -> Tensor<2> {
+    tensor(rows, DType::F64)
+}
+
+/// Several sets of rows, all different.
+pub(crate) fn sets(count: usize, n: usize, dim: usize) -> Vec<Rows> {
+    let all = rows(count * n, dim);
+    all.chunks(n).map(<[Vec<f64>]>::to_vec).collect()
+}
+
 pub(crate) fn labels(labels: &[i64]) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(labels.to_vec(), [labels.len()]), &device())
 }
@@ -196,6 +206,13 @@ pub(crate) fn euclidean(a: &[f64], b: &[f64]) -> f64 {
 
 pub(crate) fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt())
+}
+
+/// `softmax(logits / temperature)` by its definition, for logits of ordinary size.
+pub(crate) fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {
+    let powers: Vec<f64> = logits.iter().map(|l| (l / temperature).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|p| p / sum).collect()
 }
 
 /// `−log softmax(logits)[label]`.
