@@ -331,6 +331,32 @@ fn a_view_is_what_its_plan_says() {
 }
 
 #[test]
+fn a_flip_joins_the_crop_unless_something_before_it_knows_left_from_right() {
+    let plan = |before: Transform| {
+        let transforms = vec![before, Transform::HorizontalFlip { p: 1.0 }];
+        let recipe = Recipe {
+            side: 8,
+            transforms,
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        recipe.plan(shape(3, 8, 8), &mut rng).unwrap()
+    };
+    let sigma = [1.0, 1.0];
+    let blurred = plan(Transform::GaussianBlur { sigma, p: 1.0 });
+    assert!(blurred.is_flipped && !blurred.steps.contains(&Step::Flip));
+    for before in [
+        Transform::Cutout { length: 3, p: 1.0 },
+        Transform::RandomRotation { degrees: 30.0 },
+    ] {
+        let plan = plan(before);
+        assert!(!plan.is_flipped);
+        assert_eq!(plan.steps.last(), Some(&Step::Flip));
+    }
+    let twice = plan(Transform::HorizontalFlip { p: 1.0 });
+    assert!(!twice.is_flipped && twice.steps.is_empty());
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits_on_one_thread_and_two_and_in_any_batch() {
     let shapes = [
         shape(3, 32, 32),
