@@ -19,7 +19,7 @@
 //! | contrastive by softmax | [`DebiasedContrastiveLoss`], [`DecoupledContrastiveLoss`], [`Ge2eLoss`], [`HardNegativeContrastiveLoss`], [`InfoNceLoss`], [`MultipleNegativesRankingLoss`], [`NtXentLoss`], [`SoftNearestNeighborLoss`], [`SupConLoss`] |
 //! | several views | [`BarlowTwinsLoss`], [`NegativeCosineLoss`], [`SwappedPredictionLoss`] with [`sinkhorn`], [`TiCoLoss`], [`VicRegLoss`] |
 //! | students and teachers | [`ConsistencyLoss`], [`DistillationLoss`], [`SelfDistillationLoss`], [`SoftInfoNceLoss`] |
-//! | memory banks and clusters | [`NceLoss`], [`ProtoNceLoss`] with [`concentrations`], [`mix_hard_negatives`] for [`InfoNceLoss`] |
+//! | memory banks and clusters | [`NceLoss`], [`ProtoNceLoss`], [`mix_hard_negatives`] for [`InfoNceLoss`] |
 //! | centres | [`CenterLoss`], [`MagnetLoss`] |
 //! | regularizers | [`CenterInvariantRegularizer`], [`KoLeoRegularizer`], [`LpRegularizer`], [`RegularFaceRegularizer`], [`SparseCentersRegularizer`], [`SphericalRegularizer`], [`UniformityRegularizer`], [`ZeroMeanRegularizer`] |
 //! | rankings | [`FastApLoss`], [`HistogramLoss`], [`PnpLoss`], [`RankedListLoss`], [`RecallAtKLoss`], [`SmoothApLoss`] |
@@ -126,7 +126,7 @@ pub use views::{
     ConsistencyMeasure, DistillationLoss, DistillationLossConfig, NceLoss, NceLossConfig,
     NegativeCosineLoss, NegativeCosineLossConfig, ProtoNceLoss, ProtoNceLossConfig, Prototypes,
     SelfDistillationLoss, SelfDistillationLossConfig, SoftInfoNceLoss, SoftInfoNceLossConfig,
-    SwappedPredictionLoss, SwappedPredictionLossConfig, TiCoLoss, TiCoLossConfig, concentrations,
+    SwappedPredictionLoss, SwappedPredictionLossConfig, TiCoLoss, TiCoLossConfig,
     mix_hard_negatives, sinkhorn,
 };
 pub use weighted_sum::WeightedSum;

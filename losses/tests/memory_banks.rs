@@ -1,4 +1,4 @@
-//! Losses against banks, queues and clusters: `NceLoss`, `ProtoNceLoss`, `concentrations`, `mix_hard_negatives`.
+//! Losses against banks, queues and clusters: `NceLoss`, `ProtoNceLoss`, `mix_hard_negatives`.
 #![allow(
     clippy::unwrap_used,
     clippy::float_cmp,
@@ -9,9 +9,7 @@ mod common;
 
 use burn::tensor::{DType, Tensor, TensorData};
 use common::*;
-use metric_losses::{
-    NceLossConfig, ProtoNceLossConfig, Prototypes, concentrations, mix_hard_negatives,
-};
+use metric_losses::{NceLossConfig, ProtoNceLossConfig, Prototypes, mix_hard_negatives};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -110,36 +108,6 @@ fn an_assignment_out_of_range_panics() {
             loss.forward(double(&rows(2, 3)), &[clustering])
         }));
         assert!(caught.is_err(), "{bad}");
-    }
-}
-
-#[test]
-fn concentrations_are_those_of_the_formula() {
-    // Clusters of 2, 3, 1 and 0 rows
-    let distances = [1.0, 3.0, 0.5, 0.25, 0.75, 9.0];
-    let got = concentrations(&distances, &[0, 0, 1, 1, 1, 2], 4, 0.2).unwrap();
-    let (wide, tight) = (4.0 / (2.0 * 12_f64.ln()), 1.5 / (3.0 * 13_f64.ln()));
-    // Sorted tight, wide, wide, wide: the 10th percentile is 0.3 of the way from the first to the second.
-    let tight = tight + 0.3 * (wide - tight);
-    let mean = (tight + 3.0 * wide) / 4.0;
-    for (got, raw) in got.iter().zip([wide, tight, wide, wide]) {
-        assert!((got - 0.2 * raw / mean).abs() <= 1e-15, "{got}");
-    }
-    let equal = concentrations(&[0.0; 4], &[0, 0, 1, 1], 2, 0.2).unwrap();
-    assert_eq!(equal, [0.2, 0.2]);
-    // 32 clusters without width and 8 with: the percentiles do not reach the floor.
-    let spread = [vec![0.0; 64], vec![1.0; 16]].concat();
-    let clusters: Vec<usize> = (0..80).map(|i| i / 2).collect();
-    let floored = concentrations(&spread, &clusters, 40, 0.2).unwrap();
-    assert!(
-        floored[..32].iter().all(|&phi| phi == 0.2e-3),
-        "{floored:?}"
-    );
-    assert!(floored[32..].iter().all(|&phi| phi > 0.2), "{floored:?}");
-    assert_eq!(concentrations(&[], &[], 0, 0.2).unwrap(), Vec::<f64>::new());
-    for (distance, t, name) in [(f64::NAN, 0.2, "distance"), (1.0, 0.0, "temperature")] {
-        let refused = concentrations(&[distance], &[0], 1, t).unwrap_err();
-        assert!(refused.to_string().starts_with(name));
     }
 }
 

@@ -5,7 +5,6 @@
 //! `forward`.
 
 mod barlow_twins;
-mod concentrations;
 mod consistency;
 mod distillation;
 mod mix_hard_negatives;
@@ -20,7 +19,6 @@ mod swapped_prediction;
 mod tico;
 
 pub use barlow_twins::{BarlowTwinsLoss, BarlowTwinsLossConfig};
-pub use concentrations::concentrations;
 pub use consistency::{ConsistencyLoss, ConsistencyLossConfig, ConsistencyMeasure};
 pub use distillation::{DistillationLoss, DistillationLossConfig};
 pub use mix_hard_negatives::mix_hard_negatives;

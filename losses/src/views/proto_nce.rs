@@ -12,7 +12,7 @@ use crate::pairs::assert_labels;
 pub struct Prototypes {
     /// Their centres `c`, `[k, dim]`.
     pub centers: Tensor<2>,
-    /// Their concentrations `φ > 0`, `[k]`, as [`concentrations`](crate::concentrations) gives them.
+    /// Their concentrations `φ > 0`, `[k]`, as `ClusterPrototypes` of `metric-sampling` have them.
     pub concentrations: Tensor<1>,
     /// The prototype of each row of the batch, `[n]`, each in `0..k`.
     pub assignments: Tensor<1, Int>,

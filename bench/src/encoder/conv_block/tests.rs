@@ -101,6 +101,14 @@ const CASES: &[Case] = &[
         [1, 1],
         after(true, false),
     ),
+    // Eleven tiles, one fewer than there is room for: six, then four, and then not four again.
+    case(
+        [11, 16, 16, 2, 2],
+        [3, 3],
+        [1, 1],
+        [1, 1],
+        after(true, false),
+    ),
     // With a residual.
     with_residual(case(
         [3, 5, 7, 6, 5],

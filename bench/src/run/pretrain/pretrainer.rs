@@ -107,10 +107,6 @@ impl<'a> Pretrainer<'a> {
         &self.progress
     }
 
-    pub(crate) fn is_finished(&self) -> bool {
-        self.progress.step >= self.steps
-    }
-
     /// One optimizer step on a batch; returns the loss.
     pub(crate) fn step(&mut self, batch: &ViewBatch) -> Result<f32, RunError> {
         let started = Instant::now();

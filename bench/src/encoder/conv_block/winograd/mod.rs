@@ -32,8 +32,6 @@ const PLACES: usize = 16;
 const BLOCK: usize = 16;
 /// Tiles at a time, about: what becomes of them stays in a core's own cache.
 const TILES: usize = 96;
-/// Rows of the smallest register tile.
-const FEW: usize = 4;
 /// Multiplications below which one thread makes all products of a gradient.
 const SMALL: usize = 1 << 22;
 

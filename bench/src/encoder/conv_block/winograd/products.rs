@@ -4,7 +4,7 @@ use metric_core::simd::{Kernel, Simd};
 
 use super::super::convolution::Begun;
 use super::filters::Filters;
-use super::{BLOCK, FEW, PLACES, spot};
+use super::{BLOCK, PLACES, spot};
 
 /// One place's product of tiles and filters.
 pub(super) struct Multiply<'a> {
@@ -21,15 +21,16 @@ impl Kernel<f32> for Multiply<'_> {
     #[inline(always)]
     fn run<S: Simd<f32>>(self, simd: S) {
         match S::ROWS {
-            12 => multiply_on::<S, 12>(simd, self),
-            6 => multiply_on::<S, 6>(simd, self),
-            _ => multiply_on::<S, 4>(simd, self),
+            // What is left goes by a divisor of both the rows and the room, which is a multiple of 12.
+            12 => multiply_on::<S, 12, 4>(simd, self),
+            6 => multiply_on::<S, 6, 2>(simd, self),
+            _ => multiply_on::<S, 4, 4>(simd, self),
         }
     }
 }
 
 #[inline(always)]
-fn multiply_on<S: Simd<f32>, const ROWS: usize>(simd: S, product: Multiply<'_>) {
+fn multiply_on<S: Simd<f32>, const ROWS: usize, const FEW: usize>(simd: S, product: Multiply<'_>) {
     let Multiply {
         left,
         filters,
