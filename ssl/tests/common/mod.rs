@@ -15,23 +15,23 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Length of a row of features.
-pub const FEATURES: usize = 6;
+pub(crate) const FEATURES: usize = 6;
 
 #[derive(Config, Debug)]
-pub struct SmallConfig {
+pub(crate) struct SmallConfig {
     #[config(default = true)]
-    pub norm: bool,
+    pub(crate) norm: bool,
 }
 
 /// A linear layer on the pixels of 1 x 4 x 4, batch norm if asked for, and ReLU.
 #[derive(Module, Debug)]
-pub struct Small {
-    pub linear: Linear,
-    pub norm: Option<BatchNorm>,
+pub(crate) struct Small {
+    pub(crate) linear: Linear,
+    pub(crate) norm: Option<BatchNorm>,
 }
 
 impl SmallConfig {
-    pub fn init(&self, device: &Device) -> Small {
+    pub(crate) fn init(&self, device: &Device) -> Small {
         Small {
             linear: LinearConfig::new(16, FEATURES).init(device),
             norm: self
@@ -51,16 +51,21 @@ impl Backbone for Small {
     }
 }
 
-pub fn device() -> Device {
+pub(crate) fn device() -> Device {
     Device::flex().autodiff()
 }
 
-pub fn random(seed: u64) -> ChaCha8Rng {
+pub(crate) fn random(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
 
 /// `count` views of `n` images.
-pub fn views(n: usize, count: usize, random: &mut dyn Rng, device: &Device) -> Vec<Tensor<4>> {
+pub(crate) fn views(
+    n: usize,
+    count: usize,
+    random: &mut dyn Rng,
+    device: &Device,
+) -> Vec<Tensor<4>> {
     (0..count)
         .map(|_| {
             let values: Vec<f32> = (0..n * 16)
@@ -71,11 +76,11 @@ pub fn views(n: usize, count: usize, random: &mut dyn Rng, device: &Device) -> V
         .collect()
 }
 
-pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap()
 }
 
 /// Whether both have the same length and no two entries differ by more.
-pub fn are_close(got: &[f32], want: &[f32], most: f32) -> bool {
+pub(crate) fn are_close(got: &[f32], want: &[f32], most: f32) -> bool {
     got.len() == want.len() && got.iter().zip(want).all(|(g, w)| (g - w).abs() <= most)
 }

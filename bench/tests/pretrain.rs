@@ -1,0 +1,246 @@
+//! Learning without labels, from a configuration to a judged encoder.
+#![allow(clippy::unwrap_used, reason = "tests: panics are failures")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use metric_bench::run::{
+    Budget, DataConfig, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport,
+    Pretraining, RunError, ViewsName, Watch,
+};
+use metric_ssl::{MethodName, Settings};
+use tempfile::TempDir;
+
+fn config(method: &str, steps: u64) -> PretrainConfig {
+    PretrainConfig {
+        data: DataConfig {
+            name: "digits".into(),
+            labels: None,
+            label: None,
+            unseen_classes: None,
+            holdout: 0.3,
+            size: None,
+            imbalance: None,
+            data_dir: None,
+        },
+        method: method.parse::<MethodName>().unwrap(),
+        settings: Settings {
+            queue: Some(64),
+            momentum: Some(0.9),
+            hidden: Some(32),
+            output: Some(16),
+            prototypes: Some(16),
+            ..Settings::default()
+        },
+        views: ViewsName::Auto,
+        budget: Budget::Steps(steps),
+        batch: 32,
+        chunk: None,
+        optimizer: OptimizerName::Sgd,
+        learning_rate: 0.05,
+        weight_decay: 1e-4,
+        clip: None,
+        seed: 1,
+    }
+}
+
+/// Keeps what was said, and a copy of the folder as a kill after `at` steps would leave it.
+#[derive(Default)]
+struct Observer {
+    copy: Option<(u64, PathBuf, PathBuf)>,
+    stop_at: Option<u64>,
+    step: u64,
+    warnings: Vec<(u64, String)>,
+}
+
+impl Watch for Observer {
+    fn step(&mut self, step: u64, _loss: f32, _images_per_second: f64) {
+        self.step = step;
+        if let Some((at, from, to)) = &self.copy
+            && *at == step
+        {
+            copy(from, to);
+        }
+    }
+
+    fn warn(&mut self, what: &str) {
+        self.warnings.push((self.step, what.to_owned()));
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.stop_at == Some(self.step)
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn finish(run: &Pretraining, watch: &mut Observer) -> PretrainReport {
+    match run.execute(watch).unwrap() {
+        PretrainOutcome::Finished(report) => *report,
+        PretrainOutcome::Interrupted => panic!("nobody interrupts"),
+    }
+}
+
+/// All of a report but how long it took.
+fn untimed(mut report: PretrainReport) -> PretrainReport {
+    report.timing.seconds = 0.0;
+    report
+}
+
+#[test]
+fn a_killed_run_and_a_stopped_one_go_on_to_the_same_bits() {
+    // A queue and a teacher; a centre; a bank and a generator. 1,258 examples make 39 batches an epoch.
+    for method in ["moco-v2", "dino", "instance"] {
+        let dir = TempDir::new().unwrap();
+        let [whole, killed, stopped] =
+            ["whole", "killed", "stopped"].map(|name| dir.path().join(name));
+        let every_step = |run: Pretraining| run.with_checkpoint_every(Duration::ZERO);
+        let run = every_step(Pretraining::create(&whole, config(method, 45)).unwrap());
+        let mut watch = Observer {
+            copy: Some((41, whole.clone(), killed.clone())),
+            ..Observer::default()
+        };
+        let report = untimed(finish(&run, &mut watch));
+        let model = fs::read(whole.join("model.bpk")).unwrap();
+
+        assert!(killed.join("checkpoint").join("0-40").exists(), "{method}");
+        let again = finish(
+            &Pretraining::open(&killed).unwrap(),
+            &mut Observer::default(),
+        );
+        assert_eq!(untimed(again), report, "{method}, killed");
+        assert!(
+            fs::read(killed.join("model.bpk")).unwrap() == model,
+            "{method}, killed"
+        );
+
+        let run = Pretraining::create(&stopped, config(method, 45)).unwrap();
+        let mut watch = Observer {
+            stop_at: Some(7),
+            ..Observer::default()
+        };
+        assert!(matches!(
+            run.execute(&mut watch).unwrap(),
+            PretrainOutcome::Interrupted
+        ));
+        let again = finish(
+            &Pretraining::open(&stopped).unwrap(),
+            &mut Observer::default(),
+        );
+        assert_eq!(untimed(again), report, "{method}, stopped");
+        assert!(!stopped.join("checkpoint").exists());
+    }
+}
+
+#[test]
+fn a_run_set_up_to_collapse_says_so_within_two_epochs() {
+    let dir = TempDir::new().unwrap();
+    // 39 batches an epoch.
+    let run = |name: &str| {
+        let mut watch = Observer::default();
+        let run = Pretraining::create(&dir.path().join(name), config(name, 78)).unwrap();
+        let report = finish(&run, &mut watch);
+        (report, watch.warnings)
+    };
+    let (report, warnings) = run("simsiam-without-stop");
+    assert!(warnings[0].1.contains("collapsed: "), "{warnings:?}");
+    assert_eq!(warnings.len(), 1, "once is enough");
+    assert!(report.collapse.is_some(), "{report:?}");
+    let (report, warnings) = run("simclr");
+    assert_eq!(warnings, []);
+    assert!(report.collapse.is_none());
+}
+
+#[test]
+fn a_report_judges_raw_pixels_and_features() {
+    let dir = TempDir::new().unwrap();
+    let chunked = PretrainConfig {
+        chunk: Some(20),
+        clip: Some(1.0),
+        optimizer: OptimizerName::Lars,
+        learning_rate: 0.3,
+        ..config("simclr", 3)
+    };
+    let run = Pretraining::create(&dir.path().join("seen"), chunked).unwrap();
+    let report = finish(&run, &mut Observer::default());
+    assert_eq!((report.steps, report.timing.images), (3, 96));
+    let names: Vec<&str> = report.knn.iter().map(|knn| knn.name.as_str()).collect();
+    assert_eq!(names, ["raw pixels", "features"]);
+    assert!(report.retrieval.is_empty());
+    for knn in &report.knn {
+        // Digits are easy: even an untrained network tells most of them apart.
+        assert!(
+            knn.accuracy
+                .iter()
+                .all(|&(_, share)| share > 0.7 && share <= 1.0),
+            "{knn:?}"
+        );
+    }
+    let mut unseen = config("byol", 2);
+    unseen.data.unseen_classes = Some("half".into());
+    let run = Pretraining::create(&dir.path().join("unseen"), unseen).unwrap();
+    let report = finish(&run, &mut Observer::default());
+    assert!(
+        report.knn.is_empty(),
+        "the classes of the test are not in the gallery"
+    );
+    assert_eq!(report.retrieval.len(), 2);
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_is_written() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("run");
+    let refuse = |config: PretrainConfig| {
+        let error = match Pretraining::create(&path, config) {
+            Ok(run) => run.execute(&mut Observer::default()).unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(!path.exists(), "{error}");
+        error.to_string()
+    };
+    let with_batch = |batch| PretrainConfig {
+        batch,
+        ..config("simclr", 3)
+    };
+    assert_eq!(refuse(with_batch(1)), "--batch must be at least 2");
+    assert_eq!(
+        refuse(with_batch(5000)),
+        "--batch 5000 is more than the 1258 training images"
+    );
+    let error = refuse(PretrainConfig {
+        batch: 128,
+        ..config("moco-v1", 3)
+    });
+    assert_eq!(error, "--queue must hold a batch");
+    let error = refuse(PretrainConfig {
+        learning_rate: f64::NAN,
+        ..config("simclr", 3)
+    });
+    assert_eq!(error, "--learning-rate must be above 0");
+
+    fs::create_dir_all(&path).unwrap();
+    assert!(matches!(
+        Pretraining::open(&path),
+        Err(RunError::NotARun { .. })
+    ));
+    fs::write(path.join("pretrain.json"), "{").unwrap();
+    assert!(matches!(
+        Pretraining::open(&path),
+        Err(RunError::Json { .. })
+    ));
+    let error = Pretraining::create(&path, config("simclr", 3)).unwrap_err();
+    assert!(matches!(error, RunError::Occupied { .. }));
+}
