@@ -21,6 +21,7 @@ fn config(method: &str, steps: u64) -> PretrainConfig {
             unseen_classes: None,
             holdout: 0.3,
             size: None,
+            limit: None,
             imbalance: None,
             data_dir: None,
         },

@@ -26,6 +26,9 @@ pub(crate) struct DataArgs {
     /// Side in pixels to which images of a folder or table are resized [default: 32]
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
+    /// Learn from the first so many training examples [default: all]
+    #[arg(long, value_name = "EXAMPLES")]
+    limit: Option<usize>,
     /// Keep of the training examples so many that class sizes fall by this factor from the first class to the last
     #[arg(long, value_name = "FACTOR")]
     imbalance: Option<f64>,
@@ -43,6 +46,7 @@ impl DataArgs {
             unseen_classes: self.unseen_classes.clone(),
             holdout: self.holdout,
             size: self.size,
+            limit: self.limit,
             imbalance: self.imbalance,
             data_dir: self.data_dir.clone(),
         }

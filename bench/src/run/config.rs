@@ -56,6 +56,9 @@ pub struct DataConfig {
     /// How many times as many training examples the first class has as the last; as many as there are if none.
     #[serde(default)]
     pub imbalance: Option<f64>,
+    /// How many of the training examples are learned from, the first in their set's order; all if none.
+    #[serde(default)]
+    pub limit: Option<usize>,
     /// Where the public sets lie.
     pub data_dir: Option<PathBuf>,
 }
@@ -105,6 +108,7 @@ impl RunConfig {
                 .is_none_or(|factor| factor.is_finite() && factor >= 1.0),
             "--imbalance must be at least 1",
         )?;
+        require(self.data.limit != Some(0), "--limit must be at least 1")?;
         require(self.embedding_dim > 0, "--embedding-dim must be at least 1")?;
         require(self.seeds > 0, "--seeds must be at least 1")?;
         require(

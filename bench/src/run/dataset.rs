@@ -42,6 +42,9 @@ impl Dataset {
             ..LoadOptions::default()
         };
         let mut loaded = Self::whole(config, &options)?;
+        if let Some(limit) = config.limit {
+            loaded.train = loaded.train.first(limit);
+        }
         if let Some(factor) = config.imbalance {
             loaded.train = loaded.train.imbalanced(factor, seed);
         }

@@ -45,9 +45,18 @@ impl Examples {
             kept.extend(examples);
         }
         kept.sort_unstable();
+        self.subset(&kept)
+    }
+
+    /// The first so many, or all if there are fewer.
+    pub(super) fn first(&self, count: usize) -> Self {
+        self.subset(&(0..count.min(self.len())).collect::<Vec<_>>())
+    }
+
+    fn subset(&self, kept: &[usize]) -> Self {
         match self {
-            Self::Images(set) => Self::Images(set.subset(&kept)),
-            Self::Features(set) => Self::Features(set.subset(&kept)),
+            Self::Images(set) => Self::Images(set.subset(kept)),
+            Self::Features(set) => Self::Features(set.subset(kept)),
         }
     }
 

@@ -76,6 +76,7 @@ impl PretrainConfig {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let count = |x: Option<usize>| x != Some(0);
         let settings = &self.settings;
+        require(self.data.limit != Some(0), "--limit must be at least 1")?;
         require(self.batch >= 2, "--batch must be at least 2")?;
         require(
             self.chunk
