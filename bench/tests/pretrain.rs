@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
+use burn::tensor::Device;
 use metric_bench::run::{
-    Budget, DataConfig, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport,
-    Pretraining, RunError, ViewsName, Watch,
+    Budget, DataConfig, Dataset, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport,
+    Pretraining, Run, RunError, ViewsName, Watch, embed_features,
 };
 use metric_ssl::{MethodName, Settings};
 use tempfile::TempDir;
@@ -198,6 +200,74 @@ fn a_report_judges_raw_pixels_and_features() {
         "the classes of the test are not in the gallery"
     );
     assert_eq!(report.retrieval.len(), 2);
+}
+
+#[test]
+fn training_can_begin_with_an_encoder_learned_without_labels() {
+    let dir = TempDir::new().unwrap();
+    let (learned, tuned) = (dir.path().join("learned"), dir.path().join("tuned"));
+    let metric = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_metric"));
+        let output = command.args(arguments).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let [learned, tuned] = [&learned, &tuned].map(|path| path.to_str().unwrap());
+    metric(&[
+        "pretrain",
+        "--method",
+        "simclr",
+        "--steps",
+        "4",
+        "--batch",
+        "32",
+        "--head-hidden",
+        "16",
+        "--out",
+        learned,
+    ]);
+    let text = metric(&["evaluate", learned, "--probe", "knn"]);
+    assert!(
+        text.contains("raw pixels") && text.contains("features"),
+        "{text}"
+    );
+    let text = metric(&["evaluate", learned, "--probe", "linear", "--json"]);
+    let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(
+        rows[1]["accuracy"]["linear"].as_f64().unwrap() > 0.8,
+        "{text}"
+    );
+    metric(&["evaluate", learned]);
+    // No step moves anything: what comes out is what was learned before, behind a fresh last layer.
+    let options = [
+        "--steps",
+        "1",
+        "--learning-rate",
+        "1e-30",
+        "--weight-decay",
+        "0",
+        "--no-baseline",
+        "--out",
+        tuned,
+    ];
+    metric(&[&["train", "--init", learned], &options[..]].concat());
+    let probe = |run: &str| metric(&["evaluate", run, "--probe", "knn", "--json"]);
+    assert_ne!(probe(tuned), probe(learned));
+    let run = Run::open(tuned.as_ref()).unwrap();
+    let data = Dataset::load(&run.config().data, 1, false).unwrap();
+    let before = Pretraining::open(learned.as_ref()).unwrap();
+    let before = before
+        .encoder(data.test.input_shape(), &Device::flex())
+        .unwrap();
+    let after = run.encoder(&data).unwrap();
+    let features = embed_features(&before, &data.test);
+    assert!(
+        // Running statistics of batch norm have moved by one batch.
+        (&features - &embed_features(&after, &data.test))
+            .iter()
+            .all(|x| x.abs() < 0.2)
+    );
 }
 
 #[test]

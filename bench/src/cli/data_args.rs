@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use metric_bench::run::{DataConfig, Dataset, Examples, Run};
+use metric_bench::run::{DataConfig, Dataset, Examples};
 
 /// What to read.
 #[derive(Debug, Args)]
@@ -52,19 +52,18 @@ impl DataArgs {
         }
     }
 
-    /// The data named here, in the size and with the label column of the run unless others are given;
-    /// else those of the run.
-    pub(crate) fn load_for(&self, run: &Run) -> anyhow::Result<Dataset> {
-        let mut config = run.config().data.clone();
+    /// The data named here, in the size and with the label column of a run unless others are given; else those of the run,
+    /// which was on `trained_on` with this seed.
+    pub(crate) fn load_for(&self, trained_on: &DataConfig, seed: u64) -> anyhow::Result<Dataset> {
+        let mut config = trained_on.clone();
         if self.data.is_some() {
-            let trained_on = config;
             config = self.config();
             config.size = config.size.or(trained_on.size);
-            config.label = config.label.or(trained_on.label);
+            config.label = config.label.or(trained_on.label.clone());
         } else if self.data_dir.is_some() {
             config.data_dir.clone_from(&self.data_dir);
         }
-        Ok(Dataset::load(&config, run.config().seed, true)?)
+        Ok(Dataset::load(&config, seed, true)?)
     }
 }
 

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use metric_bench::export::write_embeddings;
-use metric_bench::run::{Run, embed};
+use metric_bench::run::FinishedRun;
 
 use super::data_args::{DataArgs, Part};
 
@@ -27,10 +27,10 @@ pub(crate) struct EmbedArgs {
 
 impl EmbedArgs {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let run = Run::open(&self.run)?;
-        let data = self.data.load_for(&run)?;
+        let run = FinishedRun::open(&self.run)?;
+        let data = self.data.load_for(run.data(), run.seed())?;
         let examples = self.part.of(&data);
-        let rows = embed(&run.encoder(&data)?, examples);
+        let rows = run.embed(&data, examples)?;
         for path in write_embeddings(&self.out, rows.view(), examples)? {
             println!("{}", path.display());
         }

@@ -38,6 +38,9 @@ pub(crate) struct TrainArgs {
     /// Length of an embedding
     #[arg(long, default_value_t = 128, value_name = "D")]
     embedding_dim: usize,
+    /// Begin with the encoder that `metric pretrain` left in DIR
+    #[arg(long, value_name = "DIR")]
+    init: Option<PathBuf>,
     /// Train so many epochs [default: as many as make about 25,000 examples]
     #[arg(long, group = "budget", value_name = "E")]
     epochs: Option<u64>,
@@ -124,6 +127,7 @@ impl TrainArgs {
                 upper: self.ring[1],
             },
             embedding_dim: self.embedding_dim,
+            init: self.init.clone(),
             budget: match (self.epochs, self.minutes, self.steps) {
                 (Some(epochs), _, _) => Budget::Epochs(epochs),
                 (_, Some(minutes), _) => Budget::Minutes(minutes),

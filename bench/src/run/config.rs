@@ -20,6 +20,9 @@ pub struct RunConfig {
     pub negatives: Negatives,
     /// Length of an embedding.
     pub embedding_dim: usize,
+    /// Folder of a finished run without labels, whose encoder training begins with; a fresh one if none.
+    #[serde(default)]
+    pub init: Option<PathBuf>,
     /// How long to train.
     pub budget: Budget,
     /// Whether a softmax classifier is trained beside the metric, for as many steps.

@@ -10,6 +10,7 @@ use super::error::RunError;
 use super::files::{create_dir, read_json, write_json};
 use super::outputs::{SeedReport, Timing, Trained, judge};
 use super::plan::{Phase, Plan, phases};
+use super::pretrain::Pretraining;
 use super::trainer::Trainer;
 use crate::encoder::{Encoder, EncoderConfig};
 
@@ -58,7 +59,7 @@ impl Run {
     /// [`RunError::Occupied`] if `dir` already holds a run, [`RunError::Invalid`] for a
     /// configuration that cannot work.
     pub fn create(dir: &Path, config: RunConfig) -> Result<Self, RunError> {
-        if dir.join(CONFIG).exists() {
+        if dir.join(CONFIG).exists() || Pretraining::is_at(dir) {
             return Err(RunError::Occupied { path: dir.into() });
         }
         config.validate()?;

@@ -148,13 +148,14 @@ impl Plan {
         let trainer = TrainerConfig {
             loss: phase.loss,
             embedding_dim: config.embedding_dim,
+            init: config.init.clone(),
             learning_rate: config.learning_rate,
             weight_decay: config.weight_decay,
             steps: self.steps,
             seed: self.seed,
             phase: phase.number,
         };
-        Ok(Trainer::new(trainer, &data.train, stream, miner))
+        Trainer::new(trainer, &data.train, stream, miner)
     }
 }
 

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -17,6 +17,7 @@ use super::examples::{Examples, download};
 use super::files::{read_json, write_json};
 use super::miner::MeanMining;
 use super::objective::{LossName, Objective, Task};
+use super::pretrain::Pretraining;
 use super::train_with::Step;
 use crate::encoder::{Encoder, EncoderConfig};
 use crate::optimizer::AdamW;
@@ -35,6 +36,8 @@ struct Learner {
 pub(crate) struct TrainerConfig {
     pub(crate) loss: LossName,
     pub(crate) embedding_dim: usize,
+    /// Folder of the run without labels whose encoder it begins with.
+    pub(crate) init: Option<PathBuf>,
     pub(crate) learning_rate: f64,
     pub(crate) weight_decay: f64,
     pub(crate) steps: u64,
@@ -82,16 +85,23 @@ impl Trainer {
         train: &Examples,
         stream: Box<dyn BatchStream>,
         miner: Option<Box<dyn TripletMiner>>,
-    ) -> Self {
+    ) -> Result<Self, RunError> {
         let device = Device::flex().autodiff();
         device.seed(config.seed.wrapping_mul(2).wrapping_add(config.phase));
         let mut generator = ChaCha8Rng::seed_from_u64(config.seed);
         generator.set_stream(config.phase);
-        let (mean, deviation) = train.moments();
-        let encoder = EncoderConfig::new(train.input_shape())
-            .with_embedding_size(config.embedding_dim)
-            .init(&device)
-            .standardized_by(&mean, &deviation);
+        let encoder = match &config.init {
+            Some(dir) => Pretraining::open(dir)?
+                .encoder(train.input_shape(), &device)?
+                .with_fresh_head(config.embedding_dim),
+            None => {
+                let (mean, deviation) = train.moments();
+                EncoderConfig::new(train.input_shape())
+                    .with_embedding_size(config.embedding_dim)
+                    .init(&device)
+                    .standardized_by(&mean, &deviation)
+            }
+        };
         let task = Task {
             class_counts: &class_counts(train),
             dim: config.embedding_dim,
@@ -101,7 +111,7 @@ impl Trainer {
         let optimizer = AdamW {
             weight_decay: config.weight_decay as f32,
         };
-        Self {
+        Ok(Self {
             learner: Some(Learner { encoder, objective }.materialize()),
             optimizer: optimizer.into(),
             stream,
@@ -116,7 +126,7 @@ impl Trainer {
                 generator,
             },
             config,
-        }
+        })
     }
 
     pub(crate) fn progress(&self) -> &Progress {

@@ -8,7 +8,7 @@ use super::batches::Batches;
 use super::config::PretrainConfig;
 use super::judge::{PretrainReport, judge};
 use super::pretrainer::Pretrainer;
-use crate::encoder::{Encoder, EncoderConfig};
+use crate::encoder::{Encoder, EncoderConfig, InputShape};
 use crate::run::checkpoint::{load_module, remove_dir, save_module};
 use crate::run::config::Budget;
 use crate::run::dataset::Dataset;
@@ -98,19 +98,18 @@ impl Pretraining {
         &self.config
     }
 
-    /// The finished encoder, for data shaped as `data`. Its [features](Encoder::features) are what was learned.
+    /// The finished encoder on a device, for examples of this shape. Its [features](Encoder::features) are what was learned.
     ///
     /// # Errors
     /// [`RunError::Unfinished`] if there is none yet, or if the file is damaged or made for other data.
-    pub fn encoder(&self, data: &Dataset) -> Result<Encoder, RunError> {
+    pub fn encoder(&self, input: InputShape, device: &Device) -> Result<Encoder, RunError> {
         let path = self.dir.join(MODEL);
         if !path.exists() {
             return Err(RunError::Unfinished {
                 path: self.dir.clone(),
             });
         }
-        let fresh = EncoderConfig::new(data.train.input_shape()).init(&Device::flex());
-        load_module(fresh, &path)
+        load_module(EncoderConfig::new(input).init(device), &path)
     }
 
     /// Learns what is not learned yet, judges it, and writes the report.

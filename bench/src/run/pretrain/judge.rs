@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::Device;
+use metric_losses::l2_normalize;
 use metric_ssl::{Collapse, Spread, Vote, knn_accuracy, uniformity};
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ pub struct PretrainReport {
     pub retrieval: Vec<Scores>,
 }
 
-/// Features of all examples, `[n, feature_size]`, by an encoder in evaluation mode.
+/// Features of all examples, `[n, feature_size]`, of length one, by an encoder in evaluation mode.
 ///
 /// # Panics
 /// If the examples are not of the size the encoder was made for.
@@ -63,7 +64,9 @@ pub fn embed_features(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
         .step_by(CHUNK)
         .map(|start| {
             let end = (start + CHUNK).min(examples.len());
-            download(encoder.features(examples.batch(start..end, &device)))
+            download(l2_normalize(
+                encoder.features(examples.batch(start..end, &device)),
+            ))
         })
         .collect();
     let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
@@ -86,9 +89,8 @@ pub(super) fn judge(
     let raw = data.test.all_rows();
     let raw_name = data.test.raw_name();
     if data.kind == SplitKind::UnseenClasses {
-        let unit = unit_rows(queries.view());
         retrieval.push(score(raw_name, raw.view(), data.test.labels())?);
-        retrieval.push(score("features", unit.view(), data.test.labels())?);
+        retrieval.push(score("features", queries.view(), data.test.labels())?);
     } else {
         let gallery = embed_features(encoder, &data.train);
         knn.push(neighbors(
@@ -115,6 +117,7 @@ pub(super) fn judge(
     })
 }
 
+/// Accuracies of `queries`, the test examples' rows, by `gallery`, the training examples'.
 fn neighbors(
     name: &str,
     data: &Dataset,
@@ -138,19 +141,4 @@ fn neighbors(
         name: name.into(),
         accuracy: KS.into_iter().zip(shares).collect(),
     })
-}
-
-fn unit_rows(rows: ArrayView2<'_, f32>) -> Array2<f32> {
-    let mut unit = rows.to_owned();
-    for mut row in unit.rows_mut() {
-        let norm = row
-            .iter()
-            .map(|&x| f64::from(x) * f64::from(x))
-            .sum::<f64>()
-            .sqrt();
-        if norm > 0.0 {
-            row.mapv_inplace(|x| (f64::from(x) / norm) as f32);
-        }
-    }
-    unit
 }
