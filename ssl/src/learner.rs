@@ -90,10 +90,14 @@ impl<E: Backbone, M: Method> Learner<E, M> {
     /// If a head's widths are 0 or do not fit each other.
     pub fn with_parts(backbone: E, method: M, parts: &Parts, device: &Device) -> Self {
         let network = Network::new(backbone, &parts.projector, device);
-        // A teacher must begin with the numbers of its student, which are drawn at first use.
+        let predictor = parts.predictor.as_ref().map(|head| head.init(device));
+        // Numbers are drawn at first use: here, so that a teacher begins with those of its student, and that they come
+        // from the seed the device has now.
         network.visit(&mut Initialize);
+        predictor.visit(&mut Initialize);
+        method.visit(&mut Initialize);
         Self {
-            predictor: parts.predictor.as_ref().map(|head| head.init(device)),
+            predictor,
             teacher: parts.teacher.map(|_| training_teacher_of(&network)),
             network,
             method,

@@ -66,7 +66,17 @@ fn directions_spread_evenly_have_deviation_one_and_full_rank() {
     // Standard errors: √(1/2n) of a deviation, and the entropy of 16 nearly equal values.
     assert!((spread.deviation - 1.0).abs() < 0.01, "{spread:?}");
     assert!((spread.effective_rank - 16.0).abs() < 0.1, "{spread:?}");
-    assert_eq!(Collapse::of(&spread, &CollapseLimits::default()), None);
+    let limits = CollapseLimits::default();
+    assert_eq!(Collapse::of(&spread, &spread, &limits), None);
+    let half = Spread {
+        deviation: 0.5 * spread.deviation,
+        ..spread
+    };
+    let collapse = Collapse::of(&half, &spread, &limits).unwrap();
+    assert!(
+        collapse.to_string().starts_with("collapsing: "),
+        "{collapse}"
+    );
 }
 
 #[test]
@@ -96,7 +106,7 @@ fn rows_that_all_point_one_way_have_collapsed() {
         spread.deviation < 1e-6 && spread.effective_rank == 0.0,
         "{spread:?}"
     );
-    let collapse = Collapse::of(&spread, &CollapseLimits::default()).unwrap();
+    let collapse = Collapse::of(&spread, &spread, &CollapseLimits::default()).unwrap();
     assert!(
         collapse
             .to_string()
@@ -108,7 +118,7 @@ fn rows_that_all_point_one_way_have_collapsed() {
     let line = Array2::from_shape_fn((50, 8), |(i, j)| if (i + j) % 2 == 0 { 1.0 } else { -1.0 });
     let spread = Spread::of(line.view()).unwrap();
     assert!((spread.effective_rank - 1.0).abs() < 1e-6, "{spread:?}");
-    let collapse = Collapse::of(&spread, &CollapseLimits::default()).unwrap();
+    let collapse = Collapse::of(&spread, &spread, &CollapseLimits::default()).unwrap();
     assert!(
         matches!(collapse, Collapse::Dimensional { dim: 8, .. }),
         "{collapse}"

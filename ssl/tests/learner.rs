@@ -29,7 +29,16 @@ const SETTINGS: Settings = Settings {
 };
 const N: usize = 8;
 
+/// The seed is the whole process's: whoever draws from it is alone.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn learner(name: MethodName, norm: bool, device: &Device) -> Learner<Small, AnyMethod> {
+    let _alone = alone();
     device.seed(7);
     let backbone = SmallConfig::new().with_norm(norm).init(device);
     let method = AnyMethod::new(name, &SETTINGS, device);
@@ -126,6 +135,7 @@ fn no_gradient_reaches_a_teacher() {
             "{name}"
         );
         let mut still = start;
+        let _alone = alone();
         // A momentum of 1 leaves only gradients to move it.
         let settings = Settings {
             momentum: Some(1.0),
@@ -241,7 +251,10 @@ fn chunks_give_the_loss_and_gradients_of_the_whole_batch() {
             teacher.splits = 1;
         }
         let backbone = SmallConfig::new().with_norm(false).init(&device);
-        let learner = Learner::with_parts(backbone, method, &parts, &device);
+        let learner = {
+            let _alone = alone();
+            Learner::with_parts(backbone, method, &parts, &device)
+        };
         let memory = learner.memory(100, &mut random(1)).unwrap();
         let batch = views(N, 2, &mut random(2), &device);
         let examples: Vec<usize> = (0..N).collect();
@@ -289,6 +302,7 @@ fn a_shuffled_and_split_batch_comes_back_in_order() {
     let device = device();
     // Without batch norm the parts cannot matter.
     let with_splits = |splits| {
+        let _alone = alone();
         device.seed(7);
         let backbone = SmallConfig::new().with_norm(false).init(&device);
         let method = Moco::v2(0.2, &device);
@@ -321,6 +335,7 @@ fn a_shuffled_and_split_batch_comes_back_in_order() {
 #[test]
 fn too_few_views_are_an_error() {
     let device = device();
+    let _alone = alone();
     let learner = Learner::new(
         SmallConfig::new().init(&device),
         FEATURES,

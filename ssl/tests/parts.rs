@@ -200,13 +200,13 @@ fn a_head_has_the_layers_it_is_asked_for() {
 
     let count = |config: HeadConfig| config.init(&device).num_params();
     let config = HeadConfig::new(3, 2).with_hidden(4);
-    // 12 weights, norm of 4 with scale and shift, 8 weights with 2 biases.
-    assert_eq!(count(config.clone()), 12 + 8 + 8 + 2);
+    // 12 weights, norm of 4 with scale, shift and running statistics, 8 weights with 2 biases.
+    assert_eq!(count(config.clone()), 12 + 16 + 8 + 2);
     assert_eq!(
         count(config.clone().with_hidden_norm(false)),
         12 + 4 + 8 + 2
     );
-    assert_eq!(count(config.with_layers(3)), 12 + 8 + 16 + 8 + 8 + 2);
+    assert_eq!(count(config.with_layers(3)), 12 + 16 + 16 + 16 + 8 + 2);
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub struct CollapseLimits {
     pub deviation: f64,
     /// Of [`Spread::effective_rank`]. Default: `2`.
     pub effective_rank: f64,
+    /// Of the deviation as a share of what it was at first. Default: `0.6`.
+    pub kept: f64,
 }
 
 impl Default for CollapseLimits {
@@ -16,6 +18,7 @@ impl Default for CollapseLimits {
         Self {
             deviation: 0.2,
             effective_rank: 2.0,
+            kept: 0.6,
         }
     }
 }
@@ -36,22 +39,30 @@ pub enum Collapse {
         /// Directions there are.
         dim: usize,
     },
+    /// Images come to be more and more alike.
+    Shrinking {
+        /// [`Spread::deviation`] at first.
+        from: f64,
+        /// And now.
+        to: f64,
+    },
 }
 
 impl Collapse {
-    /// Whether outputs with this spread have collapsed.
-    pub fn of(spread: &Spread, limits: &CollapseLimits) -> Option<Self> {
-        if spread.deviation < limits.deviation {
-            return Some(Self::Complete {
-                deviation: spread.deviation,
-            });
+    /// Whether outputs with this spread have collapsed, which at first had another.
+    pub fn of(spread: &Spread, first: &Spread, limits: &CollapseLimits) -> Option<Self> {
+        let deviation = spread.deviation;
+        if deviation < limits.deviation {
+            return Some(Self::Complete { deviation });
         }
-        (spread.effective_rank < limits.effective_rank.min(spread.dim as f64)).then_some(
-            Self::Dimensional {
+        if spread.effective_rank < limits.effective_rank.min(spread.dim as f64) {
+            return Some(Self::Dimensional {
                 effective_rank: spread.effective_rank,
                 dim: spread.dim,
-            },
-        )
+            });
+        }
+        let (from, to) = (first.deviation, deviation);
+        (to < limits.kept * from).then_some(Self::Shrinking { from, to })
     }
 }
 
@@ -69,6 +80,11 @@ impl fmt::Display for Collapse {
             } => write!(
                 f,
                 "collapsed: outputs use {effective_rank:.1} of {dim} directions, so that most of what they could say is lost"
+            ),
+            Self::Shrinking { from, to } => write!(
+                f,
+                "collapsing: images get more and more alike outputs (deviation from {from:.3} down to {to:.3} of 1); \
+                 a stop-gradient, negatives or a lower learning rate may be missing"
             ),
         }
     }

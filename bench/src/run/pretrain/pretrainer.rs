@@ -53,6 +53,8 @@ pub(crate) struct Progress {
     pub(crate) seconds: f64,
     /// Of the losses.
     pub(crate) curve: Curve,
+    /// Of the student's outputs at first.
+    first_spread: Option<Spread>,
     /// Of the student's outputs, when last looked at.
     pub(crate) spread: Option<Spread>,
     /// Whether they have collapsed, when last looked at.
@@ -96,6 +98,7 @@ impl<'a> Pretrainer<'a> {
                 images: 0,
                 seconds: 0.0,
                 curve: Curve::default(),
+                first_spread: None,
                 spread: None,
                 collapse: None,
                 generator,
@@ -162,7 +165,8 @@ impl<'a> Pretrainer<'a> {
             what: format!("the outputs of step {}", self.progress.step),
             source,
         })?;
-        self.progress.collapse = Collapse::of(&spread, &CollapseLimits::default());
+        let first = self.progress.first_spread.get_or_insert(spread);
+        self.progress.collapse = Collapse::of(&spread, first, &CollapseLimits::default());
         self.progress.spread = Some(spread);
         Ok(())
     }
