@@ -250,7 +250,7 @@ fn the_teacher_gets_no_gradient() {
     let student = double(&rows(5, 3)).narrow(0, 0, 4).require_grad();
     let value = loss.forward(
         &[student.clone(), student.clone()],
-        &[teacher.clone()],
+        std::slice::from_ref(&teacher),
         0.04,
     );
     let gradients = value.backward();
@@ -281,18 +281,20 @@ fn self_distillation_of_extreme_outputs_is_finite_and_of_none_zero() {
     for factor in [1.0, 1e18, 1e-18, 0.0] {
         let other = tensor(&rows(6, 3), DType::F32).narrow(0, 1, 5) * factor;
         assert_stays_finite(5, 3, &|x| {
-            loss.forward(&[other.clone(), x], &[other.clone()], 0.04)
+            loss.forward(&[other.clone(), x], std::slice::from_ref(&other), 0.04)
         });
         assert_stays_finite(5, 3, &|x| {
-            let loss = loss.clone().update_center(&[x.clone()]);
+            let loss = loss.clone().update_center(std::slice::from_ref(&x));
             loss.forward(&[other.clone(), x.clone()], &[x], 0.04)
         });
     }
     let b = tensor(&rows(5, 3), DType::F32);
-    assert_shows_nan(5, 3, &|x| loss.forward(&[b.clone(), x], &[b.clone()], 0.04));
+    assert_shows_nan(5, 3, &|x| {
+        loss.forward(&[b.clone(), x], std::slice::from_ref(&b), 0.04)
+    });
     assert_shows_nan(5, 3, &|x| loss.forward(&[b.clone(), b.clone()], &[x], 0.04));
     let x = Tensor::<2>::zeros([0, 3], &device()).require_grad();
-    let value = loss.forward(&[x.clone(), x.clone()], &[x.clone()], 0.04);
+    let value = loss.forward(&[x.clone(), x.clone()], std::slice::from_ref(&x), 0.04);
     let gradient = x.grad(&value.backward()).expect("on the graph");
     assert_eq!((to_f64(value), gradient.dims()), (0.0, [0, 3]));
 }

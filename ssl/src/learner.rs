@@ -3,6 +3,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use metric_losses::{CachedGradientsError, cached_gradients};
 use metric_sampling::{BufferError, MemoryBank, RingBuffer};
+use ndarray::Array2;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -259,16 +260,13 @@ impl<E: Backbone, M: Method> Learner<E, M> {
         let Some(keys) = self.method.keys(outputs) else {
             return Ok(());
         };
-        let [n, dim] = keys.dims();
-        let values: Vec<f32> = keys.into_data().iter::<f32>().collect();
-        let keys = ndarray::ArrayView2::from_shape((n, dim), &values)
-            .expect("a tensor has as many values as its shape says");
+        let keys = download(keys);
         if let Some(bank) = &mut memory.bank {
-            bank.update(examples, keys)?;
+            bank.update(examples, keys.view())?;
         }
         if let Some(queue) = &mut memory.queue {
             let labels: Vec<i64> = examples.iter().map(|&example| example as i64).collect();
-            queue.push(keys, &labels)?;
+            queue.push(keys.view(), &labels)?;
         }
         Ok(())
     }
@@ -350,6 +348,12 @@ fn rows_joined(lists: &[Vec<Tensor<2>>]) -> Vec<Tensor<2>> {
     (0..places)
         .map(|place| Tensor::cat(lists.iter().map(|list| list[place].clone()).collect(), 0))
         .collect()
+}
+
+fn download(rows: Tensor<2>) -> Array2<f32> {
+    let shape = rows.dims();
+    let values = rows.into_data().iter::<f32>().collect();
+    Array2::from_shape_vec(shape, values).expect("a tensor has as many values as its shape says")
 }
 
 struct Initialize;

@@ -32,7 +32,7 @@ pub(super) const OPS: &[Op] = &[
     op!("hard_negative_contrastive", hard_negative_contrastive),
     op!("sinkhorn", assignments),
     op!("lars", lars),
-    op!("cosine_schedule", cosine_schedule),
+    Op::generic("ssl", "cosine_schedule", cosine_schedule, cosine_schedule),
 ];
 
 /// Both views, tracked.
@@ -185,7 +185,7 @@ fn lars<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
 }
 
 /// The reference is at its end in the last of `max_steps` steps.
-fn cosine_schedule<T: Scalar>(case: &Case) -> Result<Outputs, CaseError> {
+fn cosine_schedule(case: &Case) -> Result<Outputs, CaseError> {
     let (start, end) = (case.f64_param("start_value")?, case.f64_param("end_value")?);
     let steps = case.usize_param("max_steps")? as u64;
     let values = (0..steps).map(|step| cosine(start, end, step, steps - 1));

@@ -105,7 +105,6 @@ macro_rules! methods {
         }
 
         /// One of the methods, chosen by name.
-        #[expect(clippy::large_enum_variant, reason = "a learner has one")]
         #[derive(Module, Debug)]
         pub enum AnyMethod {
             $(#[doc = concat!("See [`MethodName::", stringify!($name), "`].")] $name($method),)*

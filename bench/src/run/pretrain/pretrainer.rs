@@ -146,7 +146,7 @@ impl<'a> Pretrainer<'a> {
         learner
             .remember(&learned.outputs, &batch.examples, &mut self.memory)
             .map_err(failed)?;
-        if step % LOOK_EVERY == 0 || step + 1 == self.steps {
+        if step.is_multiple_of(LOOK_EVERY) || step + 1 == self.steps {
             self.look(&learned.outputs.projected[0])?;
         }
         self.learner = Some(learner);
