@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use metric_core::retrieval::{RetrievalMetric, class_spread, retrieval_scores};
 use metric_core::{Euclidean, Relevance};
 use metric_losses::l2_normalize;
@@ -37,15 +37,23 @@ pub struct Scores {
 /// # Panics
 /// If the examples are not of the size the encoder was made for.
 pub fn embed(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
+    unit_rows(encoder, examples, Encoder::forward)
+}
+
+/// Rows of length one that `give` makes of all examples, by an encoder in evaluation mode.
+pub(super) fn unit_rows(
+    encoder: &Encoder,
+    examples: &Examples,
+    give: impl Fn(&Encoder, Tensor<2>) -> Tensor<2>,
+) -> Array2<f32> {
     let encoder = encoder.clone().valid();
     let device = Device::flex();
     let chunks: Vec<_> = (0..examples.len())
         .step_by(CHUNK)
         .map(|start| {
             let end = (start + CHUNK).min(examples.len());
-            download(l2_normalize(
-                encoder.forward(examples.batch(start..end, &device)),
-            ))
+            let rows = give(&encoder, examples.batch(start..end, &device));
+            download(l2_normalize(rows))
         })
         .collect();
     let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();

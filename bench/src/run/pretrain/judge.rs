@@ -1,8 +1,5 @@
-use burn::module::Module;
-use burn::tensor::Device;
-use metric_losses::l2_normalize;
 use metric_ssl::{Collapse, Spread, Vote, knn_accuracy, uniformity};
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
 use super::pretrainer::Progress;
@@ -10,12 +7,10 @@ use crate::data::SplitKind;
 use crate::encoder::Encoder;
 use crate::run::dataset::Dataset;
 use crate::run::error::RunError;
-use crate::run::evaluate::{Scores, score};
-use crate::run::examples::{Examples, download};
+use crate::run::evaluate::{Scores, score, unit_rows};
+use crate::run::examples::Examples;
 use crate::run::outputs::Timing;
 
-/// Examples embedded at once.
-const CHUNK: usize = 256;
 /// Neighbours that vote.
 const KS: [usize; 4] = [1, 5, 10, 20];
 /// Rows that the features' spread is taken of.
@@ -58,19 +53,7 @@ pub struct PretrainReport {
 /// # Panics
 /// If the examples are not of the size the encoder was made for.
 pub fn embed_features(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
-    let encoder = encoder.clone().valid();
-    let device = Device::flex();
-    let chunks: Vec<_> = (0..examples.len())
-        .step_by(CHUNK)
-        .map(|start| {
-            let end = (start + CHUNK).min(examples.len());
-            download(l2_normalize(
-                encoder.features(examples.batch(start..end, &device)),
-            ))
-        })
-        .collect();
-    let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
-    concatenate(Axis(0), &views).expect("every chunk has the encoder's one width")
+    unit_rows(encoder, examples, Encoder::features)
 }
 
 pub(super) fn judge(
