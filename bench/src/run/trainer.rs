@@ -6,6 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use metric_core::Relevance;
 use metric_losses::{TripletIndices, l2_normalize};
 use metric_sampling::{Batch, BatchStream, StreamState, TripletMiner};
+use metric_ssl::warm_up_cosine;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,12 @@ use crate::optimizer::AdamW;
 
 /// Share of the steps over which the learning rate rises to its peak.
 const WARM_UP: f64 = 0.05;
+
+/// Share of the peak learning rate in a step: a linear rise over the first, then half a cosine down to zero.
+pub(super) fn rate_share(step: u64, steps: u64) -> f64 {
+    let rise = (steps as f64 * WARM_UP).ceil() as u64;
+    warm_up_cosine(step, rise.max(1), steps)
+}
 
 /// An encoder and the loss that trains it.
 #[derive(Module, Debug)]
@@ -202,17 +209,8 @@ impl Trainer {
         Ok(Some(TripletIndices::upload(&triplets, &self.device)))
     }
 
-    /// Linear rise over the first steps, then half a cosine down to zero.
     fn learning_rate(&self) -> f64 {
-        let (step, steps) = (self.progress.step as f64, self.config.steps as f64);
-        let rise = (steps * WARM_UP).ceil().max(1.0);
-        let factor = if step < rise {
-            (step + 1.0) / rise
-        } else {
-            let done = (step - rise) / (steps - rise).max(1.0);
-            0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-        };
-        self.config.learning_rate * factor
+        self.config.learning_rate * rate_share(self.progress.step, self.config.steps)
     }
 
     /// The encoder in evaluation mode.

@@ -8,7 +8,7 @@ use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use metric_ssl::{
     AnyMethod, Collapse, CollapseLimits, Lars, Learner, Memory, Method, Now, Spread,
-    clip_global_norm, warm_up_cosine,
+    clip_global_norm,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -23,11 +23,10 @@ use crate::run::curve::Curve;
 use crate::run::error::RunError;
 use crate::run::examples::{Examples, download};
 use crate::run::files::{read, read_json, write_atomic, write_json};
+use crate::run::trainer::rate_share;
 
 /// Length of an embedding of the encoder's last layer, which learning without labels leaves alone.
 const EMBEDDING: usize = 128;
-/// Share of the steps over which the learning rate rises to its peak.
-const WARM_UP: f64 = 0.05;
 /// Steps between two looks at whether the outputs have collapsed.
 const LOOK_EVERY: u64 = 20;
 /// Keeps the generator of a learner apart from those of its batches.
@@ -137,8 +136,7 @@ impl<'a> Pretrainer<'a> {
         if let Some(most) = self.config.clip {
             gradients = clip_global_norm(&learner, gradients, most).0;
         }
-        let warm_up = (self.steps as f64 * WARM_UP).ceil() as u64;
-        let rate = self.config.learning_rate * warm_up_cosine(step, warm_up, self.steps);
+        let rate = self.config.learning_rate * rate_share(step, self.steps);
         let learner = self.optimizer.step(rate, learner, gradients);
         let learner = learner
             .after_step(&learned.outputs, &mut now)
