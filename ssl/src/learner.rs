@@ -244,7 +244,7 @@ impl<E: Backbone, M: Method> Learner<E, M> {
         Ok(self)
     }
 
-    /// Puts the batch's keys into queue and bank. On an error nothing changes.
+    /// Puts the batch's keys into bank and queue. What refuses them stays as it was.
     ///
     /// # Errors
     /// [`LearnError::Memory`] for more keys than the queue holds, unknown examples, or keys that are not finite.

@@ -84,6 +84,15 @@ pub enum Budget {
 const AUTO_EXAMPLES: f64 = 25_000.0;
 
 impl Budget {
+    /// Whether there is any time to train.
+    pub(super) fn is_some(self) -> bool {
+        match self {
+            Self::Epochs(n) | Self::Steps(n) => n > 0,
+            Self::Minutes(minutes) => minutes.is_finite() && minutes > 0.0,
+            Self::Auto => true,
+        }
+    }
+
     /// Epochs over `examples` examples, unless the budget is in minutes or steps.
     pub(super) fn epochs(self, examples: usize) -> Option<u64> {
         match self {
@@ -123,11 +132,7 @@ impl RunConfig {
             "--weight-decay must be at least 0",
         )?;
         require(
-            match self.budget {
-                Budget::Epochs(n) | Budget::Steps(n) => n > 0,
-                Budget::Minutes(minutes) => positive(minutes),
-                Budget::Auto => true,
-            },
+            self.budget.is_some(),
             "--epochs, --steps and --minutes must be above 0",
         )?;
         require(

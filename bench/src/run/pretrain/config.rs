@@ -49,11 +49,11 @@ pub enum OptimizerName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ViewsName {
-    /// The one for small grey images, or SimCLR's without blur for small coloured ones.
+    /// The one for small grey images, and SimCLR's for coloured ones.
     Auto,
     /// Crops, flips, and light changes of brightness and contrast.
     SmallGrey,
-    /// SimCLR's.
+    /// SimCLR's, with jitter of half strength.
     Simclr,
     /// Momentum contrast's first.
     MocoV1,
@@ -112,11 +112,7 @@ impl PretrainConfig {
             "--head-hidden, --head-output and --prototypes must be at least 1",
         )?;
         require(
-            match self.budget {
-                Budget::Epochs(n) | Budget::Steps(n) => n > 0,
-                Budget::Minutes(minutes) => positive(minutes),
-                Budget::Auto => true,
-            },
+            self.budget.is_some(),
             "--epochs, --steps and --minutes must be above 0",
         )
     }
