@@ -38,6 +38,7 @@ fn config(method: &str, steps: u64) -> PretrainConfig {
             prototypes: Some(16),
             ..Settings::default()
         },
+        labelled: None,
         views: ViewsName::Auto,
         budget: Budget::Steps(steps),
         batch: 32,
@@ -114,6 +115,7 @@ fn finish(run: &Pretraining, watch: &mut Observer) -> PretrainReport {
 /// All of a report but how long it took.
 fn untimed(mut report: PretrainReport) -> PretrainReport {
     report.timing.seconds = 0.0;
+    report.waited = 0.0;
     report
 }
 

@@ -197,6 +197,73 @@ fn info_nce_is_its_definition_with_a_queue() {
 }
 
 #[test]
+fn info_nce_is_its_definition_with_negatives_of_each_query() {
+    const OWN: usize = 2;
+    let (queries, queue) = (rows(4, 3), rows(9, 3)[5..].to_vec());
+    let keys: Rows = rows(8, 3)[4..].to_vec();
+    let own: Rows = rows(8, 3).iter().map(|r| vec![r[1], r[2], r[0]]).collect();
+    let loss = InfoNceLossConfig::new()
+        .with_temperature(TEMPERATURE)
+        .init(&device());
+    let definition = |queries: &Rows, own: &Rows| {
+        let terms = queries.iter().enumerate().map(|(i, query)| {
+            let others = queue.iter().chain(&own[i * OWN..(i + 1) * OWN]);
+            let mut logits = vec![cosine(query, &keys[i]) / TEMPERATURE];
+            logits.extend(others.map(|k| cosine(query, k) / TEMPERATURE));
+            cross_entropy(&logits, 0)
+        });
+        mean(&terms.collect::<Vec<_>>())
+    };
+    let t = |rows: &Rows| tensor(rows, DType::F64);
+    let value = |queries: Tensor<2>, own: Tensor<2>| {
+        let own = own.reshape([4, OWN, 3]);
+        loss.forward_with_own_negatives(queries, t(&keys), t(&queue), own)
+    };
+    assert_is(&queries, &|x| value(x, t(&own)), &|queries| {
+        definition(queries, &own)
+    });
+    assert_is(&own, &|x| value(t(&queries), x), &|own| {
+        definition(&queries, own)
+    });
+}
+
+#[test]
+fn info_nce_is_its_definition_with_weighted_negatives() {
+    let (queries, keys, queue) = (rows(4, 3), rows(8, 3)[4..].to_vec(), rows(5, 3));
+    // The first query has one negative left, the last none.
+    let weights: Rows = vec![
+        vec![0.0, 0.0, 2.0, 0.0, f64::NAN],
+        vec![0.5, 1.0, 1.5, 0.0, 2.0],
+        vec![1e-3, 1e3, 1.0, 1.0, 1.0],
+        vec![0.0; 5],
+    ];
+    let loss = InfoNceLossConfig::new()
+        .with_temperature(TEMPERATURE)
+        .init(&device());
+    let definition = |queries: &Rows, queue: &Rows| {
+        let terms = queries.iter().enumerate().map(|(i, query)| {
+            let own = (cosine(query, &keys[i]) / TEMPERATURE).exp();
+            let others = queue.iter().zip(&weights[i]).filter(|(_, w)| **w > 0.0);
+            let others: f64 = others
+                .map(|(n, w)| w * (cosine(query, n) / TEMPERATURE).exp())
+                .sum();
+            (1.0 + others / own).ln()
+        });
+        mean(&terms.collect::<Vec<_>>())
+    };
+    let t = |rows: &Rows| tensor(rows, DType::F64);
+    let value = |queries: Tensor<2>, queue: Tensor<2>| {
+        loss.forward_with_weighted_negatives(queries, t(&keys), queue, t(&weights))
+    };
+    assert_is(&queries, &|x| value(x, t(&queue)), &|queries| {
+        definition(queries, &queue)
+    });
+    assert_is(&queue, &|x| value(t(&queries), x), &|queue| {
+        definition(&queries, queue)
+    });
+}
+
+#[test]
 fn decoupled_is_its_definition() {
     let likes: [(EmbeddingDistance, Likeness); 3] = [
         (EmbeddingDistance::Cosine, cosine),
@@ -435,6 +502,14 @@ fn extreme_queries_and_keys_stay_finite_and_broken_ones_show() {
             loss.forward_with_negatives(x.clone(), -x, keys())
         });
         assert_stays_finite(8, 3, &|x| loss.forward_with_negatives(keys(), keys(), x));
+        let weights = || Tensor::<2>::ones([8, 8], &device());
+        assert_stays_finite(8, 3, &|x| {
+            loss.forward_with_weighted_negatives(x.clone(), -x.clone(), x, weights())
+        });
+        assert_stays_finite(8, 3, &|x| {
+            let own = x.clone().reshape([8, 1, 3]);
+            loss.forward_with_own_negatives(x.clone(), -x.clone(), x, own)
+        });
         assert_shows_nan(8, 3, &|x| loss.forward(x, keys()));
         assert_shows_nan(8, 3, &|x| loss.forward_with_negatives(keys(), keys(), x));
         let one = || tensor(&rows(1, 3), DType::F32);

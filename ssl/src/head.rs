@@ -117,7 +117,7 @@ fn plain(mut norm: BatchNorm) -> BatchNorm {
 pub struct Head {
     layers: Vec<Layer>,
     /// A prototype a column, of any length.
-    prototypes: Option<Linear>,
+    pub(crate) prototypes: Option<Linear>,
 }
 
 #[derive(Module, Debug)]

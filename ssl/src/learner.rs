@@ -1,14 +1,15 @@
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use metric_losses::{CachedGradientsError, cached_gradients};
-use metric_sampling::{BufferError, MemoryBank, RingBuffer};
-use ndarray::Array2;
+use metric_sampling::positives::PrototypeClustering;
+use metric_sampling::{BufferError, MemoryBank, PrototypeError, RingBuffer};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use crate::gradients::take_gradients;
 use crate::head::Head;
-use crate::method::{Memory, Method, Now, Outputs, Parts, TeacherConfig};
+use crate::method::{Memory, Method, Now, Outputs, Parts, TeacherConfig, download};
 use crate::momentum::{MomentumError, momentum_update, training_teacher_of};
 use crate::network::{Backbone, Network};
 use crate::schedule::cosine_momentum;
@@ -31,6 +32,9 @@ pub enum LearnError {
     /// Keys do not fit into queue or bank.
     #[error(transparent)]
     Memory(#[from] BufferError),
+    /// The rows of the bank could not be clustered.
+    #[error(transparent)]
+    Clusters(#[from] PrototypeError),
     /// A batch could not be learned from by chunks.
     #[error(transparent)]
     Chunks(#[from] CachedGradientsError),
@@ -42,8 +46,10 @@ pub enum LearnError {
 /// A step is
 ///
 /// 1. [`gradients`](Self::gradients) of a batch of views,
-/// 2. an optimizer's step with them,
+/// 2. an optimizer's step with them, as [`updated`](Self::updated) makes it,
 /// 3. [`after_step`](Self::after_step) and [`remember`](Self::remember): the teacher follows, keys are queued.
+///
+/// Between two epochs comes [`after_epoch`](Self::after_epoch).
 #[derive(Module, Debug)]
 pub struct Learner<E: Module, M: Module> {
     /// The student.
@@ -63,6 +69,9 @@ struct Shown {
     teacher: std::ops::Range<usize>,
     queue: Option<usize>,
     bank: Option<f64>,
+    clusters: Vec<usize>,
+    still_prototypes: f64,
+    steady_predictor: bool,
     follows: Option<TeacherConfig>,
     dim: usize,
 }
@@ -107,6 +116,9 @@ impl<E: Backbone, M: Method> Learner<E, M> {
                 teacher: parts.taught.clone(),
                 queue: parts.queue,
                 bank: parts.bank.map(|bank| bank.momentum),
+                clusters: parts.clusters.clone(),
+                still_prototypes: parts.still_prototypes,
+                steady_predictor: parts.steady_predictor,
                 follows: parts.teacher,
                 dim: parts.projector.width(),
             },
@@ -117,6 +129,17 @@ impl<E: Backbone, M: Method> Learner<E, M> {
     pub fn views(&self) -> usize {
         let of_teacher = self.teacher.as_ref().map_or(0, |_| self.shown.teacher.end);
         of_teacher.max(self.shown.student.min(2))
+    }
+
+    /// The same with this network as the teacher, which a learner of [`Distilled`](crate::Distilled) has to be given. Its
+    /// batch norm has the statistics it learned.
+    ///
+    /// # Panics
+    /// If the method has no teacher.
+    pub fn with_teacher(mut self, teacher: Network<E>) -> Self {
+        assert!(self.teacher.is_some(), "the method has no teacher");
+        self.teacher = Some(teacher.valid().no_grad());
+        self
     }
 
     /// The teacher, if the method has one.
@@ -143,6 +166,7 @@ impl<E: Backbone, M: Method> Learner<E, M> {
         Ok(Memory {
             queue: queue.transpose()?,
             bank: bank.transpose()?,
+            clusters: None,
         })
     }
 
@@ -185,11 +209,7 @@ impl<E: Backbone, M: Method> Learner<E, M> {
         if let [views] = chunks {
             let (loss, outputs) = self.loss(views, now)?;
             let gradients = GradientsParams::from_grads(loss.backward(), self);
-            return Ok(Learned {
-                loss: loss.detach(),
-                gradients,
-                outputs: outputs.detach(),
-            });
+            return Ok(self.learned(loss, gradients, outputs, now));
         }
         let taught: Vec<_> = chunks
             .iter()
@@ -221,11 +241,46 @@ impl<E: Backbone, M: Method> Learner<E, M> {
                 learner.method.loss(&outputs, now)
             },
         )?;
-        Ok(Learned {
+        Ok(self.learned(loss, gradients, outputs, now))
+    }
+
+    /// Off the graph, and without the gradients of what stands still.
+    fn learned(
+        &self,
+        loss: Tensor<1>,
+        mut gradients: GradientsParams,
+        outputs: Outputs,
+        now: &Now<'_>,
+    ) -> Learned {
+        if (now.step as f64) < self.shown.still_prototypes * now.steps as f64 {
+            take_gradients(&self.network.projector.prototypes, &mut gradients);
+        }
+        Learned {
             loss: loss.detach(),
             gradients,
             outputs: outputs.detach(),
-        })
+        }
+    }
+
+    /// The learner after an optimizer's step at a learning rate; a prediction head that is
+    /// [to keep it](Parts::steady_predictor) moves at the `peak` of the schedule.
+    pub fn updated(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: f64,
+        peak: f64,
+        mut gradients: GradientsParams,
+    ) -> Self {
+        let steady = self
+            .predictor
+            .as_ref()
+            .filter(|_| self.shown.steady_predictor);
+        let steady = steady.map(|head| take_gradients(head, &mut gradients));
+        let learner = optimizer.step(rate, self, gradients);
+        match steady {
+            Some(gradients) => optimizer.step(peak, learner, gradients),
+            None => learner,
+        }
     }
 
     /// The learner after an optimizer step: the teacher has followed, the method moved on.
@@ -267,6 +322,22 @@ impl<E: Backbone, M: Method> Learner<E, M> {
         if let Some(queue) = &mut memory.queue {
             let labels: Vec<i64> = examples.iter().map(|&example| example as i64).collect();
             queue.push(keys.view(), &labels)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the rows of the bank into clusters, where the method has them, with k-means; does nothing for all others.
+    ///
+    /// # Errors
+    /// [`LearnError::Clusters`] for more clusters than examples.
+    pub fn after_epoch(&self, memory: &mut Memory, random: &mut dyn Rng) -> Result<(), LearnError> {
+        if let Some(bank) = memory
+            .bank
+            .as_ref()
+            .filter(|_| !self.shown.clusters.is_empty())
+        {
+            let clustering = PrototypeClustering::new(&self.shown.clusters)?;
+            memory.clusters = Some(clustering.fit(bank.rows(), random)?);
         }
         Ok(())
     }
@@ -348,12 +419,6 @@ fn rows_joined(lists: &[Vec<Tensor<2>>]) -> Vec<Tensor<2>> {
     (0..places)
         .map(|place| Tensor::cat(lists.iter().map(|list| list[place].clone()).collect(), 0))
         .collect()
-}
-
-fn download(rows: Tensor<2>) -> Array2<f32> {
-    let shape = rows.dims();
-    let values = rows.into_data().iter::<f32>().collect();
-    Array2::from_shape_vec(shape, values).expect("a tensor has as many values as its shape says")
 }
 
 struct Initialize;

@@ -3,7 +3,7 @@
 //! Two views of one image are alike. A [`Method`] is a loss of what networks make of such views, together with the
 //! [`Parts`] that its paper has: projection and prediction heads, a teacher with its momentum, a queue. A [`Learner`] puts
 //! them on a [`Backbone`] of yours. [`views`] makes views of images, with the recipes of the papers. Losses are in
-//! `metric-losses`, the queue is `metric-sampling`'s ring buffer.
+//! `metric-losses`, the queue is `metric-sampling`'s ring buffer. Which method to take when is said in `CHOOSING.md`.
 //!
 //! ```
 //! use burn::module::Module;
@@ -36,7 +36,7 @@
 //!     let examples = [3, 1, 4, 15];
 //!     let mut now = Now { step, steps: 2, examples: &examples, labels: None, memory: &memory, random: &mut random };
 //!     let learned = learner.gradients(&[views.to_vec()], &mut now)?;
-//!     learner = optimizer.step(0.1, learner, learned.gradients);
+//!     learner = learner.updated(&mut optimizer, 0.1, 0.1, learned.gradients);
 //!     learner = learner.after_step(&learned.outputs, &mut now)?;
 //!     learner.remember(&learned.outputs, &examples, &mut memory)?;
 //! }
@@ -45,7 +45,7 @@
 //! # Ok::<(), metric_ssl::LearnError>(())
 //! ```
 
-mod clip;
+mod gradients;
 mod head;
 mod judge;
 mod lars;
@@ -56,18 +56,19 @@ mod network;
 mod schedule;
 pub mod views;
 
-pub use clip::clip_global_norm;
+pub use gradients::{clip_global_norm, take_gradients};
 pub use head::{Head, HeadConfig, LastNorm};
 pub use judge::{
-    Collapse, CollapseLimits, LinearProbe, ProbeError, Spread, Vote, alignment, knn_accuracy,
-    uniformity,
+    Collapse, CollapseLimits, Guessing, LinearProbe, ProbeError, Spread, Vote, alignment,
+    knn_accuracy, uniformity,
 };
 pub use lars::{Lars, LarsState};
 pub use learner::{LearnError, Learned, Learner};
 pub use method::{
-    AnyMethod, BankConfig, BarlowTwins, Byol, Dino, InstanceDiscrimination, LabelledLoss, Memory,
-    Method, MethodName, Moco, MocoV3, Nnclr, Now, OnViews, Outputs, Parts, Settings, SimSiam, SwAv,
-    TeacherConfig, UnknownMethod, VicReg,
+    AnyMethod, BankConfig, BarlowTwins, Byol, DensityAwareContrast, Dino, Distilled,
+    FalseNegativeCancellation, InstanceDiscrimination, LabelledLoss, MeanTeacher, Memory, Method,
+    MethodName, MoChi, Moco, MocoV3, Nnclr, Now, OnViews, Outputs, Parts, Pcl, Settings, SimSiam,
+    SwAv, TeacherConfig, UnknownMethod, VicReg,
 };
 pub use momentum::{MomentumError, momentum_update, teacher_of, training_teacher_of};
 pub use network::{Backbone, Network};

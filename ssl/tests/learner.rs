@@ -26,6 +26,8 @@ const SETTINGS: Settings = Settings {
     hidden: Some(8),
     output: Some(4),
     prototypes: Some(6),
+    support: Some(2),
+    classes: Some(3),
 };
 const N: usize = 8;
 
@@ -71,7 +73,12 @@ impl Training {
     }
 
     fn step(mut self) -> Self {
-        let batch = views(N, 2, &mut self.random, &self.device);
+        let batch = views(
+            N,
+            self.learner.views().max(2),
+            &mut self.random,
+            &self.device,
+        );
         let examples: Vec<usize> = (0..N).map(|i| (self.step as usize * N + i) % 100).collect();
         let labels: Vec<i64> = examples.iter().map(|&i| i as i64 % 3).collect();
         let mut now = Now {
@@ -91,6 +98,12 @@ impl Training {
             .remember(&learned.outputs, &examples, &mut self.memory);
         remembered.unwrap();
         self.step += 1;
+        // Two steps make an epoch here.
+        if self.step.is_multiple_of(2) {
+            self.learner
+                .after_epoch(&mut self.memory, &mut self.random)
+                .unwrap();
+        }
         self
     }
 }
@@ -160,10 +173,41 @@ fn no_gradient_reaches_a_teacher() {
     }
 }
 
+/// Mean and biased variance of what the linear layer of `network` makes of `images`, of each feature.
+fn moments_of(network: &Small, images: &Tensor<4>) -> [Vec<f64>; 2] {
+    let pixels: Tensor<2> = images.clone().flatten(1, 3);
+    let rows = numbers(network.linear.forward(pixels));
+    let column = |j: usize| rows.iter().skip(j).step_by(FEATURES).map(|&x| f64::from(x));
+    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / N as f64;
+    let means: Vec<f64> = (0..FEATURES).map(|j| mean(&mut column(j))).collect();
+    let variances = (0..FEATURES).map(|j| mean(&mut column(j).map(|x| (x - means[j]).powi(2))));
+    let variances = variances.collect();
+    [means, variances]
+}
+
 #[test]
 fn after_a_hundred_steps_the_teacher_is_what_its_formula_says() {
-    // Without batch norm, whose running statistics follow the teacher's own batches too.
-    let mut training = Training::new(MethodName::MocoV2, false);
+    // Running statistics of batch norm first follow the teacher's own batch, as those of any network in training, and then
+    // the student's.
+    const NORM: f64 = 0.1; // Burn's momentum of running statistics
+    let mut training = Training::new(MethodName::MocoV2, true);
+    let settings = Settings {
+        splits: Some(1),
+        ..SETTINGS
+    };
+    training.learner = {
+        let _alone = alone();
+        let method = AnyMethod::new(MethodName::MocoV2, &settings, &training.device);
+        let parts = settings.apply(method.parts(FEATURES));
+        let backbone = training.learner.network.backbone.clone();
+        Learner::with_parts(backbone, method, &parts, &training.device)
+    };
+    let statistics = |network: &Small| {
+        let norm = network.norm.as_ref().unwrap().valid();
+        [norm.running_mean, norm.running_var].map(|state| numbers(state.value()))
+    };
+    // Numbers of the module: linear layer, batch norm's scale, shift, mean and variance, head.
+    let first = 16 * FEATURES + FEATURES + 2 * FEATURES;
     let mut want: Vec<f64> = all_numbers(&training.learner.network)
         .iter()
         .map(|&x| f64::from(x))
@@ -173,17 +217,25 @@ fn after_a_hundred_steps_the_teacher_is_what_its_formula_says() {
         all_numbers(&training.learner.network)
     );
     for _ in 0..100 {
+        let key = views(N, 2, &mut training.random.clone(), &training.device).remove(1);
+        let own = moments_of(&training.learner.teacher().unwrap().backbone, &key);
+        for (want, own) in want[first..].iter_mut().zip(own.into_iter().flatten()) {
+            *want = (1.0 - NORM) * *want + NORM * own;
+        }
         training = training.step();
         for (want, student) in want.iter_mut().zip(all_numbers(&training.learner.network)) {
             *want = 0.9 * *want + 0.1 * f64::from(student);
         }
     }
     let want: Vec<f32> = want.into_iter().map(|x| x as f32).collect();
-    assert!(are_close(
-        &all_numbers(training.learner.teacher().unwrap()),
-        &want,
-        1e-6
-    ));
+    let teacher = training.learner.teacher().unwrap();
+    let [mean, variance] = statistics(&teacher.backbone);
+    assert_eq!(all_numbers(teacher)[first..first + FEATURES], mean);
+    assert_eq!(
+        all_numbers(teacher)[first + FEATURES..first + 2 * FEATURES],
+        variance
+    );
+    assert!(are_close(&all_numbers(teacher), &want, 1e-6));
 }
 
 #[test]
@@ -256,7 +308,7 @@ fn chunks_give_the_loss_and_gradients_of_the_whole_batch() {
             Learner::with_parts(backbone, method, &parts, &device)
         };
         let memory = learner.memory(100, &mut random(1)).unwrap();
-        let batch = views(N, 2, &mut random(2), &device);
+        let batch = views(N, learner.views().max(2), &mut random(2), &device);
         let examples: Vec<usize> = (0..N).collect();
         let labels = [0, 1, 2, 0, 1, 2, 0, 1];
         let gradients = |chunks: &[Vec<Tensor<4>>]| {

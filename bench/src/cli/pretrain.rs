@@ -25,7 +25,10 @@ pub(crate) struct PretrainArgs {
     /// How to learn
     #[arg(long, default_value = "simclr", value_name = "NAME", value_parser = method_names())]
     method: MethodName,
-    /// How views are made [default: small-grey for grey images, else simclr]
+    /// Of each class so many examples whose class a method that is told classes (sup-con, mean-teacher) is told [default: all]
+    #[arg(long, value_name = "N")]
+    labelled: Option<usize>,
+    /// How views are made [default: characters or small-grey for grey images, else simclr]
     #[arg(long, value_enum, default_value = "auto")]
     views: ViewsName,
     /// Temperature of the loss [default: the method's]
@@ -49,9 +52,12 @@ pub(crate) struct PretrainArgs {
     /// Length of a projection
     #[arg(long, default_value_t = 128, value_name = "N")]
     head_output: usize,
-    /// Prototypes of SwAV, outputs of DINO
+    /// Prototypes of SwAV, outputs of DINO, clusters of PCL at its coarsest
     #[arg(long, default_value_t = 256, value_name = "N")]
     prototypes: usize,
+    /// Further views of an image by which fnc looks for false negatives
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    support_views: usize,
     /// Examples in a batch, each with all its views
     #[arg(long, default_value_t = 256, value_name = "N")]
     batch: usize,
@@ -147,7 +153,10 @@ impl PretrainArgs {
                 hidden: Some(self.head_hidden),
                 output: Some(self.head_output),
                 prototypes: Some(self.prototypes),
+                support: Some(self.support_views),
+                classes: None,
             },
+            labelled: self.labelled,
             views: self.views,
             budget: match (self.epochs, self.minutes, self.steps) {
                 (Some(epochs), _, _) => Budget::Epochs(epochs),
@@ -196,11 +205,15 @@ fn print_report(dir: &Path, report: &PretrainReport) {
     if let Some(collapse) = &report.collapse {
         println!("warning: {collapse}");
     }
+    if let Some(guessing) = &report.guessing {
+        println!("warning: {guessing}");
+    }
     println!(
-        "learned from {} images in {:.1} s ({:.0} images/s)",
+        "learned from {} images in {:.1} s ({:.0} images/s), waited {:.1} s for views",
         report.timing.images,
         report.timing.seconds,
-        report.timing.images_per_second()
+        report.timing.images_per_second(),
+        report.waited
     );
     println!("encoder and report: {}", dir.display());
 }

@@ -23,6 +23,11 @@ impl Curve {
         }
     }
 
+    /// Mean loss of the part that is under way.
+    pub(crate) fn latest(&self) -> Option<f64> {
+        self.parts.last().map(|&(sum, count)| sum / count as f64)
+    }
+
     pub(crate) fn means(&self) -> Vec<f64> {
         let means = self.parts.iter().map(|&(sum, count)| sum / count as f64);
         means.collect()
@@ -47,5 +52,9 @@ mod tests {
         assert_eq!(means.len(), 100);
         assert_eq!(means[..3], [1.0, 3.5, 6.0]); // steps 0 to 2, 3 and 4, 5 to 7
         assert_eq!(means[98..], [246.0, 248.5]);
+        let mut curve = Curve::default();
+        curve.add(0, 200, 2.0);
+        curve.add(1, 200, 4.0);
+        assert_eq!(curve.latest(), Some(3.0));
     }
 }

@@ -147,6 +147,89 @@ impl InfoNceLoss {
         self.reduce(own, distances, all)
     }
 
+    /// As [`forward_with_negatives`](Self::forward_with_negatives), with more negatives that each query has for itself, such
+    /// as those of [`mix_hard_negatives`](crate::mix_hard_negatives).
+    ///
+    /// # Shapes
+    /// - `queries`: `[n, dim]`, `keys`: `[n, dim]`, `negatives`: `[m, dim]`, `own_negatives`: `[n, s, dim]`
+    /// - output: `[1]`, zero for `n = 0`, `m = 0` or `s = 0`
+    ///
+    /// # Panics
+    /// If the shapes of queries and keys differ, or `n` or `dim` does.
+    pub fn forward_with_own_negatives(
+        &self,
+        queries: Tensor<2>,
+        keys: Tensor<2>,
+        negatives: Tensor<2>,
+        own_negatives: Tensor<3>,
+    ) -> Tensor<1> {
+        assert_pairs(&queries, &keys);
+        let ([n, dim], [rows, s, of_own]) = (queries.dims(), own_negatives.dims());
+        assert_eq!(
+            [rows, of_own],
+            [n, dim],
+            "negatives of their own for each query, of its length"
+        );
+        let own_negatives = own_negatives.reshape([n * s, dim]);
+        if let Some(zero) = zero_without_rows(&[&queries, &keys, &negatives, &own_negatives]) {
+            return zero;
+        }
+        let own = self.distance.paired(queries.clone(), keys).reshape([n, 1]);
+        let to_all = self.distance.matrix(queries.clone(), negatives);
+        let repeated = queries.unsqueeze_dim::<3>(1).expand([n, s, dim]);
+        let to_own = self
+            .distance
+            .paired(repeated.reshape([n * s, dim]), own_negatives);
+        let distances = Tensor::cat(vec![to_all, to_own.reshape([n, s])], 1);
+        let all = everywhere(&distances);
+        self.reduce(own, distances, all)
+    }
+
+    /// As [`forward_with_negatives`](Self::forward_with_negatives), with a weight for each query and negative: the sum over
+    /// negatives is
+    /// ```text
+    /// Σₙ wᵢₙ exp(s(qᵢ, n)/T)
+    /// ```
+    /// Weights of mean 1 over the negatives of a query, such as `DrawWeights::importance` of `metric-sampling` gives, make it
+    /// an estimate of what negatives drawn by these weights would give (Robinson et al., *Contrastive Learning with Hard
+    /// Negative Samples*, ICLR 2021, <https://arxiv.org/abs/2010.04592>, eq. 4). With a weight of 0, or one that is not finite,
+    /// a negative does not count. No gradient flows to weights.
+    ///
+    /// # Shapes
+    /// - `queries`: `[n, dim]`, `keys`: `[n, dim]`, `negatives`: `[m, dim]`, `weights`: `[n, m]`, at least 0
+    /// - output: `[1]`, zero for `n = 0` or `m = 0`
+    ///
+    /// # Panics
+    /// If the shapes of queries and keys differ, `dim` does, or there is not one weight for each.
+    pub fn forward_with_weighted_negatives(
+        &self,
+        queries: Tensor<2>,
+        keys: Tensor<2>,
+        negatives: Tensor<2>,
+        weights: Tensor<2>,
+    ) -> Tensor<1> {
+        assert_pairs(&queries, &keys);
+        let ([n, _], [m, _]) = (queries.dims(), negatives.dims());
+        assert_eq!(
+            weights.dims(),
+            [n, m],
+            "one weight for each query and negative"
+        );
+        if let Some(zero) = zero_without_rows(&[&queries, &keys, &negatives]) {
+            return zero;
+        }
+        let own = self.distance.paired(queries.clone(), keys).reshape([n, 1]);
+        let distances = self.distance.matrix(queries, negatives);
+        let weights = weights.detach().cast(distances.dtype());
+        let counts = weights
+            .clone()
+            .greater_elem(0.0)
+            .bool_and(weights.clone().is_finite());
+        let logarithms = weights.mask_fill(counts.clone().bool_not(), 1.0).log();
+        let gaps = scaled_gap(own, distances, 1.0 / self.temperature) + logarithms;
+        self.reduce_gaps(gaps, counts)
+    }
+
     /// From distances to the positive, `[n, 1]`, and to others, `[n, m]`.
     fn reduce(
         &self,
@@ -155,6 +238,11 @@ impl InfoNceLoss {
         negatives: Tensor<2, Bool>,
     ) -> Tensor<1> {
         let gaps = scaled_gap(own, distances, 1.0 / self.temperature);
+        self.reduce_gaps(gaps, negatives)
+    }
+
+    /// From how much more alike than the positive each negative is, over `T`: `[n, m]`.
+    fn reduce_gaps(&self, gaps: Tensor<2>, negatives: Tensor<2, Bool>) -> Tensor<1> {
         let losses = log_one_plus_sum_exp(gaps, negatives);
         let every_query = everywhere(&losses);
         self.reducer.reduce(losses, every_query)

@@ -4,14 +4,23 @@ use std::str::FromStr;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use metric_losses::{
-    DebiasedContrastiveLoss, DecoupledContrastiveLoss, HardNegativeContrastiveLoss, NtXentLoss,
-    SupConLoss,
+    AngularLoss, AngularLossConfig, CircleLoss, CircleLossConfig, ContrastiveLoss,
+    ContrastiveLossConfig, DebiasedContrastiveLoss, DecoupledContrastiveLoss, FastApLoss,
+    FastApLossConfig, GeneralizedLiftedStructureLoss, GeneralizedLiftedStructureLossConfig,
+    HardNegativeContrastiveLoss, LiftedStructureLoss, LiftedStructureLossConfig,
+    MultiSimilarityLoss, MultiSimilarityLossConfig, NPairsLoss, NPairsLossConfig, NcaLoss,
+    NcaLossConfig, NtXentLoss, SmoothApLoss, SmoothApLossConfig, SoftNearestNeighborLoss,
+    SoftNearestNeighborLossConfig, SupConLoss, TripletMarginLoss, TripletMarginLossConfig,
+    TupletMarginLoss, TupletMarginLossConfig,
 };
+use metric_sampling::DensityAware;
+use metric_sampling::positives::FalseNegatives;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BarlowTwins, Byol, Dino, InstanceDiscrimination, Method, Moco, MocoV3, Nnclr, Now, OnViews,
-    Outputs, Parts, SimSiam, SwAv, VicReg,
+    BarlowTwins, Byol, DensityAwareContrast, Dino, FalseNegativeCancellation,
+    InstanceDiscrimination, MeanTeacher, Memory, Method, MoChi, Moco, MocoV3, Nnclr, Now, OnViews,
+    Outputs, Parts, Pcl, SimSiam, SwAv, VicReg,
 };
 
 /// What of a method can be chosen; `None` leaves it as in its paper.
@@ -32,8 +41,12 @@ pub struct Settings {
     pub hidden: Option<usize>,
     /// Length of a projection.
     pub output: Option<usize>,
-    /// Prototypes of SwAV, outputs of DINO.
+    /// Prototypes of SwAV, outputs of DINO, clusters of PCL at its coarsest.
     pub prototypes: Option<usize>,
+    /// Support views of an image, where false negatives are looked for.
+    pub support: Option<usize>,
+    /// Classes of the examples that a mean teacher is told.
+    pub classes: Option<usize>,
 }
 
 impl Settings {
@@ -141,6 +154,12 @@ macro_rules! methods {
                 }
             }
 
+            fn chance(&self, views: usize, examples: usize, memory: &Memory) -> Option<f64> {
+                match self {
+                    $(Self::$name(method) => method.chance(views, examples, memory),)*
+                }
+            }
+
             fn after_step(self, views: &Outputs, now: &mut Now<'_>) -> Self {
                 match self {
                     $(Self::$name(method) => Self::$name(method.after_step(views, now)),)*
@@ -157,11 +176,35 @@ macro_rules! at {
     };
 }
 
+/// A pairwise loss with its defaults, on views.
+macro_rules! on_views {
+    ($config:ident) => {
+        |_, device| OnViews::new($config::new().init(device))
+    };
+}
+
+/// The paper's suspects: the ten highest scores from 0.7 on.
+fn cancellation(settings: &Settings, device: &Device) -> FalseNegativeCancellation {
+    let suspects = FalseNegatives::top(10).and_then(|top| top.with_threshold(0.7));
+    FalseNegativeCancellation::new(
+        suspects.expect("numbers in range"),
+        settings.support.unwrap_or(8),
+        settings.temperature.unwrap_or(0.1),
+        device,
+    )
+}
+
 methods! {
+    /// The angular loss on views.
+    "angular" Angular(OnViews<AngularLoss>) = on_views!(AngularLossConfig);
     /// Barlow Twins.
     "barlow-twins" BarlowTwins(BarlowTwins) = |_, device| BarlowTwins::new(device);
     /// BYOL.
     "byol" Byol(Byol) = |_, device| Byol::new(device);
+    /// The circle loss on views.
+    "circle" Circle(OnViews<CircleLoss>) = on_views!(CircleLossConfig);
+    /// The contrastive loss on views.
+    "contrastive" Contrastive(OnViews<ContrastiveLoss>) = on_views!(ContrastiveLossConfig);
     /// Decoupled contrastive learning.
     "dcl" Dcl(OnViews<DecoupledContrastiveLoss>) =
         |settings, device| OnViews::dcl(settings.temperature.unwrap_or(0.1), None, device);
@@ -170,11 +213,26 @@ methods! {
         |settings, device| OnViews::dcl(settings.temperature.unwrap_or(0.1), Some(0.5), device);
     /// Debiased contrastive learning.
     "debiased" Debiased(OnViews<DebiasedContrastiveLoss>) = at!(OnViews::debiased, 0.5);
+    /// SimCLR with density-aware negatives, `β = 2` and `γ = 0.5`.
+    "density-aware" DensityAware(DensityAwareContrast) = |settings, device| {
+        let negatives = DensityAware::new().with_beta(2.0).expect("a finite number");
+        DensityAwareContrast::new(negatives, settings.temperature.unwrap_or(0.5), device)
+    };
     /// DINO.
     "dino" Dino(Dino) = |settings, device| {
         let outputs = settings.prototypes.unwrap_or(65_536);
         Dino::new(outputs, settings.temperature.unwrap_or(0.1), device)
     };
+    /// FastAP on views.
+    "fast-ap" FastAp(OnViews<FastApLoss>) = on_views!(FastApLossConfig);
+    /// False negative cancellation by attraction.
+    "fnc" Fnc(FalseNegativeCancellation) = cancellation;
+    /// False negative cancellation by elimination.
+    "fnc-elimination" FncElimination(FalseNegativeCancellation) =
+        |settings, device| cancellation(settings, device).eliminating();
+    /// The generalized lifted structure loss on views.
+    "generalized-lifted-structure" GeneralizedLiftedStructure(OnViews<GeneralizedLiftedStructureLoss>) =
+        on_views!(GeneralizedLiftedStructureLossConfig);
     /// Contrastive learning with hard negatives.
     "hcl" Hcl(OnViews<HardNegativeContrastiveLoss>) = at!(OnViews::hcl, 0.5);
     /// Instance discrimination with a memory bank.
@@ -182,14 +240,35 @@ methods! {
         let noise = settings.queue.unwrap_or(4_096);
         InstanceDiscrimination::new(noise, settings.temperature.unwrap_or(0.07), device)
     };
+    /// The lifted structure loss on views.
+    "lifted-structure" LiftedStructure(OnViews<LiftedStructureLoss>) = on_views!(LiftedStructureLossConfig);
+    /// A mean teacher, which is told the classes of some examples.
+    "mean-teacher" MeanTeacher(MeanTeacher) = |settings, device| {
+        let classes = settings.classes.unwrap_or(1);
+        MeanTeacher::new(classes, settings.temperature.unwrap_or(0.1), 100.0, device)
+    };
+    /// `MoCHi`.
+    "mochi" MoChi(MoChi) = at!(MoChi::new, 0.2);
     /// Momentum contrast.
     "moco-v1" MocoV1(Moco) = at!(Moco::v1, 0.07);
     /// Momentum contrast with a deeper head.
     "moco-v2" MocoV2(Moco) = at!(Moco::v2, 0.2);
     /// Momentum contrast within the batch.
     "moco-v3" MocoV3(MocoV3) = at!(MocoV3::new, 1.0);
+    /// The multi-similarity loss on views.
+    "multi-similarity" MultiSimilarity(OnViews<MultiSimilarityLoss>) = on_views!(MultiSimilarityLossConfig);
+    /// The N-pairs loss on views.
+    "n-pairs" NPairs(OnViews<NPairsLoss>) = on_views!(NPairsLossConfig);
+    /// Neighbourhood components analysis on views.
+    "nca" Nca(OnViews<NcaLoss>) = on_views!(NcaLossConfig);
     /// Nearest neighbours as positives.
     "nnclr" Nnclr(Nnclr) = at!(Nnclr::new, 0.1);
+    /// Prototypical contrastive learning.
+    "pcl" Pcl(Pcl) = |settings, device| {
+        let coarsest = settings.prototypes.unwrap_or(25_000);
+        let clusters = [coarsest, 2 * coarsest, 4 * coarsest];
+        Pcl::new(&clusters, settings.temperature.unwrap_or(0.2), device)
+    };
     /// SimCLR.
     "simclr" SimClr(OnViews<NtXentLoss>) = at!(OnViews::sim_clr, 0.1);
     /// SimCLR v2, which has a deeper head.
@@ -201,6 +280,11 @@ methods! {
     /// `SimSiam` with gradients through both views, which collapses.
     "simsiam-without-stop" SimSiamWithoutStop(SimSiam) =
         |_, device| SimSiam::new(device).without_stop_gradient();
+    /// SmoothAP on views.
+    "smooth-ap" SmoothAp(OnViews<SmoothApLoss>) = on_views!(SmoothApLossConfig);
+    /// The soft nearest neighbour loss on views.
+    "soft-nearest-neighbor" SoftNearestNeighbor(OnViews<SoftNearestNeighborLoss>) =
+        on_views!(SoftNearestNeighborLossConfig);
     /// Supervised contrastive learning: it is told the classes.
     "sup-con" SupCon(OnViews<SupConLoss>) = at!(OnViews::sup_con, 0.1);
     /// `SwAV`.
@@ -209,6 +293,10 @@ methods! {
         let dim = settings.output.unwrap_or(128);
         SwAv::new(prototypes, dim, settings.temperature.unwrap_or(0.1), device)
     };
+    /// The triplet margin loss on views.
+    "triplet" Triplet(OnViews<TripletMarginLoss>) = on_views!(TripletMarginLossConfig);
+    /// The tuplet margin loss on views.
+    "tuplet-margin" TupletMargin(OnViews<TupletMarginLoss>) = on_views!(TupletMarginLossConfig);
     /// VICReg.
     "vicreg" VicReg(VicReg) = |_, device| VicReg::new(device);
 }

@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use metric_losses::{InfoNceLoss, InfoNceLossConfig, l2_normalize};
 
-use super::{Method, Now, Outputs, Parts, TeacherConfig};
+use super::{Memory, Method, Now, Outputs, Parts, TeacherConfig};
 use crate::head::HeadConfig;
 
 /// Momentum contrast (He, Fan, Wu, Xie, Girshick, *Momentum contrast for unsupervised visual representation learning*, CVPR
@@ -76,5 +76,11 @@ impl Method for Moco {
 
     fn keys(&self, views: &Outputs) -> Option<Tensor<2>> {
         Some(l2_normalize(views.taught[0].clone()))
+    }
+
+    fn chance(&self, _views: usize, examples: usize, memory: &Memory) -> Option<f64> {
+        let queued = memory.queue.as_ref().map_or(0, |queue| queue.len());
+        let among = if queued > 0 { 1 + queued } else { examples };
+        Some((among as f64).ln())
     }
 }

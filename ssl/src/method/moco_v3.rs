@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use metric_losses::{InfoNceLoss, InfoNceLossConfig};
 
-use super::{Method, Now, Outputs, Parts, TeacherConfig};
+use super::{Memory, Method, Now, Outputs, Parts, TeacherConfig};
 use crate::head::{HeadConfig, LastNorm};
 
 /// `MoCo` v3 (Chen, Xie, He, *An empirical study of training self-supervised vision transformers*, ICCV 2021,
@@ -55,5 +55,9 @@ impl Method for MocoV3 {
             self.loss.forward(query, key)
         };
         (among(0, 1) + among(1, 0)) * (2.0 * self.temperature)
+    }
+
+    fn chance(&self, _views: usize, examples: usize, _memory: &Memory) -> Option<f64> {
+        Some(4.0 * self.temperature * (examples as f64).ln())
     }
 }

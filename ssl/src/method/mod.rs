@@ -3,12 +3,18 @@
 mod any;
 mod barlow_twins;
 mod byol;
+mod density_aware;
 mod dino;
+mod distilled;
+mod false_negatives;
 mod instance;
+mod mean_teacher;
+mod mochi;
 mod moco;
 mod moco_v3;
 mod nnclr;
 mod on_views;
+mod pcl;
 mod sim_siam;
 mod swav;
 mod vic_reg;
@@ -17,7 +23,9 @@ use std::ops::Range;
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use metric_sampling::positives::ClusterPrototypes;
 use metric_sampling::{MemoryBank, RingBuffer};
+use ndarray::Array2;
 use rand::Rng;
 
 use crate::head::HeadConfig;
@@ -25,12 +33,18 @@ use crate::head::HeadConfig;
 pub use any::{AnyMethod, MethodName, Settings, UnknownMethod};
 pub use barlow_twins::BarlowTwins;
 pub use byol::Byol;
+pub use density_aware::DensityAwareContrast;
 pub use dino::Dino;
+pub use distilled::Distilled;
+pub use false_negatives::FalseNegativeCancellation;
 pub use instance::InstanceDiscrimination;
+pub use mean_teacher::MeanTeacher;
+pub use mochi::MoChi;
 pub use moco::Moco;
 pub use moco_v3::MocoV3;
 pub use nnclr::Nnclr;
 pub use on_views::{LabelledLoss, OnViews};
+pub use pcl::Pcl;
 pub use sim_siam::SimSiam;
 pub use swav::SwAv;
 pub use vic_reg::VicReg;
@@ -66,7 +80,7 @@ pub struct Now<'a> {
     pub steps: u64,
     /// Which examples are in the batch.
     pub examples: &'a [usize],
-    /// Their classes, for methods that are told.
+    /// Their classes, for methods that are told; below 0 where it is not known.
     pub labels: Option<&'a [i64]>,
     /// What was kept of earlier batches.
     pub memory: &'a Memory,
@@ -90,6 +104,8 @@ pub struct Memory {
     pub queue: Option<RingBuffer<f32>>,
     /// A row for every example.
     pub bank: Option<MemoryBank<f32>>,
+    /// Into which clusters the rows of the bank fell when they were last looked at.
+    pub clusters: Option<ClusterPrototypes>,
 }
 
 impl Memory {
@@ -119,6 +135,12 @@ pub struct Parts {
     pub queue: Option<usize>,
     /// Whether there is a memory bank, with a row for every example.
     pub bank: Option<BankConfig>,
+    /// Share of the steps, from the first, in which the head's prototypes do not learn; 0 by default.
+    pub still_prototypes: f64,
+    /// Whether the prediction head keeps the peak learning rate; by default it follows the schedule.
+    pub steady_predictor: bool,
+    /// Into how many clusters the rows of the bank are put each epoch, at each granularity; none by default.
+    pub clusters: Vec<usize>,
 }
 
 impl Parts {
@@ -132,6 +154,9 @@ impl Parts {
             taught: 0..2,
             queue: None,
             bank: None,
+            still_prototypes: 0.0,
+            steady_predictor: false,
+            clusters: Vec::new(),
         }
     }
 }
@@ -146,6 +171,17 @@ pub struct TeacherConfig {
     /// Parts into which a shuffled batch is split for it, so that batch norm cannot tell which key belongs to which query
     /// (He et al., *Momentum Contrast*, CVPR 2020, section 3.3, there over GPUs); 1 leaves the batch whole.
     pub splits: usize,
+}
+
+impl TeacherConfig {
+    /// A teacher that does not follow.
+    pub(crate) fn still() -> Self {
+        Self {
+            momentum: 1.0,
+            rises: false,
+            splits: 1,
+        }
+    }
 }
 
 /// A bank with a row for every example.
@@ -168,6 +204,12 @@ pub trait Method: Module + ModuleDisplay {
         None
     }
 
+    /// The loss of a network that tells nothing apart, for a batch of so many views of so many examples: what learning begins
+    /// near, and is to leave. `None` where the method's loss does not say.
+    fn chance(&self, _views: usize, _examples: usize, _memory: &Memory) -> Option<f64> {
+        None
+    }
+
     /// Itself after an optimizer step.
     fn after_step(self, _views: &Outputs, _now: &mut Now<'_>) -> Self {
         self
@@ -181,6 +223,20 @@ fn stacked(views: &[Tensor<2>]) -> (Tensor<2>, Tensor<1, Int>) {
     let labels = (0..n as i64).collect::<Vec<_>>().repeat(views.len());
     let labels = upload_labels(labels, &rows.device());
     (rows, labels)
+}
+
+/// The same numbers on the host.
+pub(crate) fn download(rows: Tensor<2>) -> Array2<f32> {
+    let shape = rows.dims();
+    let values = rows.into_data().iter::<f32>().collect();
+    Array2::from_shape_vec(shape, values).expect("a tensor has as many values as its shape says")
+}
+
+/// A matrix of the host on a device.
+fn upload(rows: Array2<f32>, device: &Device) -> Tensor<2> {
+    let shape = [rows.nrows(), rows.ncols()];
+    let values = rows.into_iter().collect::<Vec<_>>();
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 fn upload_labels(labels: Vec<i64>, device: &Device) -> Tensor<1, Int> {

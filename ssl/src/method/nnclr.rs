@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use metric_losses::{InfoNceLoss, InfoNceLossConfig, l2_normalize};
 
-use super::{Method, Now, Outputs, Parts};
+use super::{Memory, Method, Now, Outputs, Parts};
 use crate::head::{HeadConfig, LastNorm};
 
 /// NNCLR (Dwibedi, Aytar, Tompson, Sermanet, Zisserman, *With a little help from my friends*, ICCV 2021,
@@ -56,6 +56,10 @@ impl Method for Nnclr {
 
     fn keys(&self, views: &Outputs) -> Option<Tensor<2>> {
         Some(l2_normalize(views.projected[0].clone()))
+    }
+
+    fn chance(&self, _views: usize, examples: usize, _memory: &Memory) -> Option<f64> {
+        Some((examples as f64).ln())
     }
 }
 

@@ -9,7 +9,7 @@ use metric_losses::{
     SupConLossConfig, TripletMarginLoss, TupletMarginLoss, l2_normalize,
 };
 
-use super::{Method, Now, Outputs, Parts, stacked, upload_labels};
+use super::{Memory, Method, Now, Outputs, Parts, stacked, upload_labels};
 use crate::head::HeadConfig;
 
 /// A loss of rows with labels, which [`OnViews`] makes a method of.
@@ -18,22 +18,47 @@ pub trait LabelledLoss: Module + ModuleDisplay {
     /// - `rows`: `[n, dim]` of length one, `labels`: `[n]`
     /// - output: `[1]`
     fn value(&self, rows: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1>;
+
+    /// As [`Method::chance`], of one anchor among so many other rows, of which so many are its positives.
+    fn chance(&self, _others: usize, _positives: usize) -> Option<f64> {
+        None
+    }
 }
 
 macro_rules! labelled {
-    ($($loss:ident)*) => {
+    ($($loss:ident $(($others:ident, $positives:ident) $chance:expr)?,)*) => {
         $(impl LabelledLoss for $loss {
             fn value(&self, rows: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
                 self.forward(rows, labels)
             }
+
+            $(fn chance(&self, $others: usize, $positives: usize) -> Option<f64> {
+                Some(($chance as f64).ln())
+            })?
         })*
     };
 }
 
-labelled!(AngularLoss CircleLoss ContrastiveLoss DebiasedContrastiveLoss DecoupledContrastiveLoss FastApLoss
-    GeneralizedLiftedStructureLoss HardNegativeContrastiveLoss LiftedStructureLoss MultiSimilarityLoss
-    NPairsLoss NcaLoss NtXentLoss SmoothApLoss SoftNearestNeighborLoss
-    SupConLoss TripletMarginLoss TupletMarginLoss);
+labelled! {
+    AngularLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    DebiasedContrastiveLoss(others, _positives) others,
+    DecoupledContrastiveLoss(others, positives) (others - positives),
+    FastApLoss,
+    GeneralizedLiftedStructureLoss,
+    HardNegativeContrastiveLoss(others, _positives) others,
+    LiftedStructureLoss,
+    MultiSimilarityLoss,
+    NPairsLoss,
+    NcaLoss,
+    NtXentLoss(others, positives) (others + 1 - positives),
+    SmoothApLoss,
+    SoftNearestNeighborLoss,
+    SupConLoss(others, _positives) others,
+    TripletMarginLoss,
+    TupletMarginLoss,
+}
 
 /// Any loss of labelled rows on views: all views of an image are of one class, and each image is its own.
 ///
@@ -143,9 +168,20 @@ impl<L: LabelledLoss> Method for OnViews<L> {
     fn loss(&self, views: &Outputs, now: &mut Now<'_>) -> Tensor<1> {
         let (rows, mut labels) = stacked(&views.projected);
         if let Some(classes) = now.labels.filter(|_| self.told) {
+            // An example of no known class is a class of its own, below all others.
+            let class =
+                |(at, &class): (usize, &i64)| if class < 0 { -1 - at as i64 } else { class };
+            let classes: Vec<i64> = classes.iter().enumerate().map(class).collect();
             let classes = classes.repeat(views.projected.len());
             labels = upload_labels(classes, &rows.device());
         }
         self.loss.value(l2_normalize(rows), labels)
+    }
+
+    fn chance(&self, views: usize, examples: usize, _memory: &Memory) -> Option<f64> {
+        if self.told {
+            return None;
+        }
+        self.loss.chance(views * examples - 1, views - 1)
     }
 }

@@ -13,8 +13,8 @@ use crate::head::{HeadConfig, LastNorm};
 /// ```text
 /// ℓ = −½ cos(p₁, stop(z₂)) − ½ cos(p₂, stop(z₁))
 /// ```
-/// The projection has three layers of 2,048, the prediction a hidden layer of 512. Deviates from the authors' code, which
-/// keeps the learning rate of the prediction head constant.
+/// The projection has three layers of 2,048, the prediction a hidden layer of 512. The prediction head keeps the
+/// peak learning rate, as in the authors' code.
 #[derive(Module, Debug)]
 pub struct SimSiam {
     loss: NegativeCosineLoss,
@@ -45,6 +45,7 @@ impl Method for SimSiam {
             .with_last_norm(LastNorm::Plain);
         Parts {
             predictor: Some(HeadConfig::new(2048, 2048).with_hidden(512)),
+            steady_predictor: true,
             ..Parts::new(projector)
         }
     }

@@ -97,11 +97,17 @@ impl Recipe {
     /// brightness and contrast by 0.4 with p 0.8.
     ///
     /// From no paper: MoCo's crop, which keeps more of a small image than SimCLR's, and as much of MoCo v2's jitter as is left
-    /// where there is no colour. No blur, as SimCLR on CIFAR. Mirrored characters are other characters: for Omniglot and digits
-    /// the flip may be taken out of [`transforms`](Recipe::transforms).
+    /// where there is no colour. No blur, as SimCLR on CIFAR.
     pub fn small_grey(side: usize) -> Self {
         let transforms = vec![crop(0.2, 1.0), FLIP, jitter([0.4, 0.4, 0.0, 0.0], 0.8)];
         Self { side, transforms }
+    }
+
+    /// [`small_grey`](Self::small_grey) without the flip: a mirrored character is another one. For Omniglot and digits.
+    pub fn characters(side: usize) -> Self {
+        let mut recipe = Self::small_grey(side);
+        recipe.transforms.retain(|transform| *transform != FLIP);
+        recipe
     }
 
     /// What BYOL and those after it do: crop, flip, jitter, grayscale, blur and solarize with these chances.

@@ -14,12 +14,18 @@ use crate::run::examples::Examples;
 
 /// Batches made ahead of the one in use.
 const AHEAD: usize = 2;
+/// Small crops of a multi-crop recipe.
+const SMALL_VIEWS: usize = 4;
+/// Known sets whose images are other characters when they are mirrored.
+const CHARACTERS: [&str; 3] = ["digits", "mnist", "omniglot"];
 
 /// All batches of a run: the one of a step depends on nothing but the seed and the step.
 #[derive(Clone)]
 pub(super) struct Batches {
     images: Arc<ImageSet>,
     sampler: UniformSampler,
+    /// The class of every example, below 0 where it is not told.
+    labels: Arc<[i64]>,
     size: usize,
     views: Views,
     seed: u64,
@@ -34,7 +40,12 @@ pub(crate) struct ViewBatch {
 }
 
 impl Batches {
-    pub(super) fn new(config: &PretrainConfig, train: &Examples) -> Result<Self, RunError> {
+    /// Batches with at least so many views of an image.
+    pub(super) fn new(
+        config: &PretrainConfig,
+        train: &Examples,
+        at_least: usize,
+    ) -> Result<Self, RunError> {
         let Examples::Images(images) = train else {
             return Err(RunError::Invalid(
                 "learning without labels makes views of images, and features have none".into(),
@@ -54,7 +65,8 @@ impl Batches {
         }
         Ok(Self {
             sampler: UniformSampler::new(images.len(), size).map_err(failed)?,
-            views: views(config.views, images).map_err(refused)?,
+            views: views(config, images, at_least).map_err(refused)?,
+            labels: told(images, config.labelled).into(),
             images: Arc::new(images.clone()),
             size,
             seed: config.seed,
@@ -109,9 +121,8 @@ impl Batches {
             .views
             .make(&images, self.seed, &draws)
             .map_err(refused)?;
-        let labels = examples.iter().map(|&i| i64::from(self.images.labels()[i]));
         Ok(ViewBatch {
-            labels: labels.collect(),
+            labels: examples.iter().map(|&i| self.labels[i]).collect(),
             views,
             examples,
         })
@@ -139,18 +150,44 @@ impl ViewBatch {
     }
 }
 
-/// Views of the images' own size.
-fn views(name: ViewsName, images: &ImageSet) -> Result<Views, ViewError> {
+/// Views of the images' own size. Where a method needs more than a recipe has, its last is repeated.
+fn views(config: &PretrainConfig, images: &ImageSet, at_least: usize) -> Result<Views, ViewError> {
     let shape = images.shape();
     let side = shape.height;
-    match name {
-        ViewsName::Auto if shape.channels == 1 => Views::pair(Recipe::small_grey(side)),
+    let is_characters = CHARACTERS.contains(&config.data.name.as_str());
+    let name = match config.views {
+        ViewsName::Auto if is_characters => ViewsName::Characters,
+        ViewsName::Auto if shape.channels == 1 => ViewsName::SmallGrey,
+        ViewsName::Auto => ViewsName::Simclr,
+        name => name,
+    };
+    let views = match name {
         ViewsName::SmallGrey => Views::pair(Recipe::small_grey(side)),
+        ViewsName::Characters => Views::pair(Recipe::characters(side)),
         ViewsName::Auto | ViewsName::Simclr => Views::pair(Recipe::simclr(side, 0.5)),
         ViewsName::MocoV1 => Views::pair(Recipe::moco_v1(side)),
         ViewsName::MocoV2 => Views::pair(Recipe::moco_v2(side)),
         ViewsName::Byol => Views::byol(side),
+        ViewsName::Swav => Views::swav(side, side, SMALL_VIEWS),
+        ViewsName::Dino => Views::dino(side, side, SMALL_VIEWS),
+    }?;
+    let mut recipes = views.recipes().to_vec();
+    while recipes.len() < at_least {
+        recipes.extend(views.recipes().last().cloned());
     }
+    Views::new(recipes)
+}
+
+/// The classes of all examples, or of the first so many of each class.
+fn told(images: &ImageSet, labelled: Option<usize>) -> Vec<i64> {
+    let mut left = vec![labelled.unwrap_or(usize::MAX); images.classes()];
+    let tell = |&class: &u32| {
+        let left = &mut left[class as usize];
+        let is_told = *left > 0;
+        *left = left.saturating_sub(1);
+        if is_told { i64::from(class) } else { -1 }
+    };
+    images.labels().iter().map(tell).collect()
 }
 
 fn shape(images: &ImageSet) -> Result<ImageShape, ViewError> {

@@ -13,6 +13,9 @@ pub struct PretrainConfig {
     pub method: MethodName,
     /// What differs from the method's paper.
     pub settings: Settings,
+    /// How many examples of each class a method that is told classes is told; all if none.
+    #[serde(default)]
+    pub labelled: Option<usize>,
     /// How views are made.
     pub views: ViewsName,
     /// How long to learn.
@@ -49,10 +52,12 @@ pub enum OptimizerName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ViewsName {
-    /// The one for small grey images, and SimCLR's for coloured ones.
+    /// The one for characters where a known set has them, the one for other small grey images, and SimCLR's for coloured ones.
     Auto,
     /// Crops, flips, and light changes of brightness and contrast.
     SmallGrey,
+    /// The same without flips, which make other characters.
+    Characters,
     /// SimCLR's, with jitter of half strength.
     Simclr,
     /// Momentum contrast's first.
@@ -61,6 +66,10 @@ pub enum ViewsName {
     MocoV2,
     /// BYOL's two, which differ.
     Byol,
+    /// `SwAV`'s: two large crops and four small ones, all brought to the size of the images.
+    Swav,
+    /// DINO's: two large crops and four small ones, all brought to the size of the images.
+    Dino,
 }
 
 impl PretrainConfig {
@@ -100,16 +109,19 @@ impl PretrainConfig {
             settings.momentum.is_none_or(|m| (0.0..=1.0).contains(&m)),
             "--momentum must be from 0 to 1",
         )?;
-        require(
-            settings.queue.is_none_or(|queue| queue >= self.batch),
-            "--queue must hold a batch",
-        )?;
         require(count(settings.splits), "--splits must be at least 1")?;
+        require(count(self.labelled), "--labelled must be at least 1")?;
         require(
-            [settings.hidden, settings.output, settings.prototypes]
-                .into_iter()
-                .all(count),
-            "--head-hidden, --head-output and --prototypes must be at least 1",
+            [
+                settings.queue,
+                settings.hidden,
+                settings.output,
+                settings.prototypes,
+                settings.support,
+            ]
+            .into_iter()
+            .all(count),
+            "--queue, --head-hidden, --head-output, --prototypes and --support-views must be at least 1",
         )?;
         require(
             self.budget.is_some(),

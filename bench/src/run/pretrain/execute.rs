@@ -123,7 +123,8 @@ impl Pretraining {
         }
         let data = Dataset::load(&self.config.data, self.config.seed, true)?;
         watch.data(self.config.seed, &data);
-        let batches = Batches::new(&self.config, &data.train)?;
+        let views = Pretrainer::new(&self.config, &data.train, u64::MAX)?.views();
+        let batches = Batches::new(&self.config, &data.train, views)?;
         let plan = self.plan(&batches, &data)?;
         let checkpoints = self.dir.join("checkpoint");
         let mut learner =
@@ -131,8 +132,14 @@ impl Pretraining {
         let first = learner.progress().step;
         watch.model(&self.config.method.to_string(), first, plan.steps);
         let mut saved = Instant::now();
-        let mut warned = false;
-        for batch in batches.from(first, plan.steps)? {
+        let (mut warned, mut doubted) = (false, false);
+        let mut batches = batches.from(first, plan.steps)?;
+        loop {
+            let asked = Instant::now();
+            let Some(batch) = batches.next() else {
+                break;
+            };
+            learner.waited(asked.elapsed().as_secs_f64());
             let loss = learner.step(&batch?)?;
             let progress = learner.progress();
             let rate = progress.images as f64 / progress.seconds;
@@ -140,6 +147,10 @@ impl Pretraining {
             if let Some(collapse) = progress.collapse.filter(|_| !warned) {
                 watch.warn(&format!("step {}: {collapse}", progress.step));
                 warned = true;
+            }
+            if let Some(guessing) = progress.guessing.filter(|_| !doubted) {
+                watch.warn(&format!("step {}: {guessing}", progress.step));
+                doubted = true;
             }
             if watch.is_interrupted() {
                 learner.save(&checkpoints)?;

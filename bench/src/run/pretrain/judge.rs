@@ -1,4 +1,4 @@
-use metric_ssl::{Collapse, Spread, Vote, knn_accuracy, uniformity};
+use metric_ssl::{Collapse, Guessing, Spread, Vote, knn_accuracy, uniformity};
 use ndarray::{Array2, ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
@@ -32,12 +32,18 @@ pub struct PretrainReport {
     pub steps: u64,
     /// How long they took.
     pub timing: Timing,
+    /// How long steps waited for their views, in seconds, beside that time.
+    #[serde(default)]
+    pub waited: f64,
     /// Mean loss in each of up to 100 equal parts of the training.
     pub loss: Vec<f64>,
     /// How the student's outputs, which the loss compares, were spread at the last step.
     pub outputs: Option<Spread>,
     /// Whether they had collapsed.
     pub collapse: Option<Collapse>,
+    /// Whether the loss was no better than guessing.
+    #[serde(default)]
+    pub guessing: Option<Guessing>,
     /// How the features of test examples are spread.
     pub features: Spread,
     /// How evenly they are spread: [`uniformity`].
@@ -90,9 +96,11 @@ pub(super) fn judge(
             images: progress.images,
             seconds: progress.seconds,
         },
+        waited: progress.waited,
         loss: progress.curve.means(),
         outputs: progress.spread,
         collapse: progress.collapse,
+        guessing: progress.guessing,
         features: Spread::of(few).map_err(failed)?,
         uniformity: uniformity(few).map_err(failed)?,
         knn,

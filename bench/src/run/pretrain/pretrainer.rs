@@ -7,8 +7,8 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use metric_ssl::{
-    AnyMethod, Collapse, CollapseLimits, Lars, Learner, Memory, Method, Now, Spread,
-    clip_global_norm,
+    AnyMethod, Collapse, CollapseLimits, Guessing, Lars, Learner, Memory, Method, Now, Settings,
+    Spread, clip_global_norm,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -27,6 +27,8 @@ use crate::run::trainer::rate_share;
 
 /// Length of an embedding of the encoder's last layer, which learning without labels leaves alone.
 const EMBEDDING: usize = 128;
+/// Part of the steps after which a loss should be below that of guessing.
+const LEARNED_SOMETHING: u64 = 5;
 /// Steps between two looks at whether the outputs have collapsed.
 const LOOK_EVERY: u64 = 20;
 /// Keeps the generator of a learner apart from those of its batches.
@@ -36,6 +38,7 @@ const STREAM: u64 = 1 << 32;
 pub(crate) struct Pretrainer<'a> {
     config: &'a PretrainConfig,
     steps: u64,
+    steps_an_epoch: u64,
     /// Present between steps.
     learner: Option<Learner<Encoder, AnyMethod>>,
     optimizer: ModuleOptimizer,
@@ -50,6 +53,8 @@ pub(crate) struct Progress {
     pub(crate) step: u64,
     pub(crate) images: u64,
     pub(crate) seconds: f64,
+    /// How long steps waited for their views.
+    pub(crate) waited: f64,
     /// Of the losses.
     pub(crate) curve: Curve,
     /// Of the student's outputs at first.
@@ -58,6 +63,8 @@ pub(crate) struct Progress {
     pub(crate) spread: Option<Spread>,
     /// Whether they have collapsed, when last looked at.
     pub(crate) collapse: Option<Collapse>,
+    /// Whether the loss was not as it should be beside that of guessing, at first or when last looked at.
+    pub(crate) guessing: Option<Guessing>,
     generator: ChaCha8Rng,
 }
 
@@ -76,8 +83,15 @@ impl<'a> Pretrainer<'a> {
             .with_embedding_size(EMBEDDING)
             .init(&device)
             .standardized_by(&mean, &deviation);
-        let method = AnyMethod::new(config.method, &config.settings, &device);
-        let parts = config.settings.apply(method.parts(encoder.feature_size()));
+        let settings = Settings {
+            classes: Some(train.class_names().len()),
+            ..config.settings
+        };
+        let method = AnyMethod::new(config.method, &settings, &device);
+        let parts = settings.apply(method.parts(encoder.feature_size()));
+        if parts.queue.is_some_and(|length| length < config.batch) {
+            return Err(RunError::Invalid("--queue must hold a batch".into()));
+        }
         let learner = Learner::with_parts(encoder, method, &parts, &device);
         let memory = learner
             .memory(train.len(), &mut generator)
@@ -91,15 +105,18 @@ impl<'a> Pretrainer<'a> {
             memory,
             device,
             steps,
+            steps_an_epoch: (train.len() / config.batch).max(1) as u64,
             config,
             progress: Progress {
                 step: 0,
                 images: 0,
                 seconds: 0.0,
+                waited: 0.0,
                 curve: Curve::default(),
                 first_spread: None,
                 spread: None,
                 collapse: None,
+                guessing: None,
                 generator,
             },
         })
@@ -107,6 +124,16 @@ impl<'a> Pretrainer<'a> {
 
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// Fewest views of an image that a batch must have.
+    pub(crate) fn views(&self) -> usize {
+        self.learner().views()
+    }
+
+    /// The next step waited so many seconds for its batch.
+    pub(crate) fn waited(&mut self, seconds: f64) {
+        self.progress.waited += seconds;
     }
 
     /// One optimizer step on a batch; returns the loss.
@@ -136,28 +163,36 @@ impl<'a> Pretrainer<'a> {
         if let Some(most) = self.config.clip {
             gradients = clip_global_norm(&learner, gradients, most).0;
         }
-        let rate = self.config.learning_rate * rate_share(step, self.steps);
-        let learner = self.optimizer.step(rate, learner, gradients);
+        let peak = self.config.learning_rate;
+        let rate = peak * rate_share(step, self.steps);
+        let learner = learner.updated(&mut self.optimizer, rate, peak, gradients);
         let learner = learner
             .after_step(&learned.outputs, &mut now)
             .map_err(failed)?;
         learner
             .remember(&learned.outputs, &batch.examples, &mut self.memory)
             .map_err(failed)?;
-        if step.is_multiple_of(LOOK_EVERY) || step + 1 == self.steps {
-            self.look(&learned.outputs.projected[0])?;
+        let (views, examples) = (learned.outputs.projected.len(), batch.examples.len());
+        let chance = learner.method.chance(views, examples, &self.memory);
+        if (step + 1).is_multiple_of(self.steps_an_epoch) {
+            learner
+                .after_epoch(&mut self.memory, &mut self.progress.generator)
+                .map_err(failed)?;
         }
         self.learner = Some(learner);
+        self.progress.curve.add(step, self.steps, value);
+        if step.is_multiple_of(LOOK_EVERY) || step + 1 == self.steps {
+            self.look(&learned.outputs.projected[0], chance)?;
+        }
         let progress = &mut self.progress;
-        progress.curve.add(step, self.steps, value);
         progress.step += 1;
         progress.images += batch.examples.len() as u64;
         progress.seconds += started.elapsed().as_secs_f64();
         Ok(value)
     }
 
-    /// Whether outputs still tell images apart.
-    fn look(&mut self, outputs: &Tensor<2>) -> Result<(), RunError> {
+    /// Whether outputs still tell images apart, and the loss is as it should be beside that of guessing.
+    fn look(&mut self, outputs: &Tensor<2>, chance: Option<f64>) -> Result<(), RunError> {
         let spread = Spread::of(download(outputs.clone().inner()).view());
         let spread = spread.map_err(|source| RunError::Evaluation {
             what: format!("the outputs of step {}", self.progress.step),
@@ -166,6 +201,14 @@ impl<'a> Pretrainer<'a> {
         let first = self.progress.first_spread.get_or_insert(spread);
         self.progress.collapse = Collapse::of(&spread, first, &CollapseLimits::default());
         self.progress.spread = Some(spread);
+        let step = self.progress.step;
+        if let (Some(chance), Some(loss)) = (chance, self.progress.curve.latest()) {
+            if step == 0 {
+                self.progress.guessing = Guessing::at_start(loss, chance);
+            } else if step >= self.steps / LEARNED_SOMETHING {
+                self.progress.guessing = Guessing::later(loss, chance);
+            }
+        }
         Ok(())
     }
 

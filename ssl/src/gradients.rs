@@ -34,6 +34,31 @@ pub fn clip_global_norm<M: Module>(
     (gradients, norm)
 }
 
+/// Takes the gradients of a part of a module out of those of the whole, for another learning rate, or none.
+///
+/// Cost: nothing is copied.
+pub fn take_gradients<M: Module>(part: &M, gradients: &mut GradientsParams) -> GradientsParams {
+    let mut taken = GradientsParams::new();
+    part.visit(&mut Take {
+        gradients,
+        taken: &mut taken,
+    });
+    taken
+}
+
+struct Take<'a> {
+    gradients: &'a mut GradientsParams,
+    taken: &'a mut GradientsParams,
+}
+
+impl ModuleVisitor for Take<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            self.taken.register(param.id, gradient);
+        }
+    }
+}
+
 struct Squares<'a> {
     gradients: &'a GradientsParams,
     sum: f64,
