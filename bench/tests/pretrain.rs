@@ -122,8 +122,8 @@ fn untimed(mut report: PretrainReport) -> PretrainReport {
 #[test]
 fn a_killed_run_and_a_stopped_one_go_on_to_the_same_bits() {
     let _alone = alone();
-    // A queue and a teacher; a centre; a bank and a generator. 1,258 examples make 39 batches an epoch.
-    for method in ["moco-v2", "dino", "instance"] {
+    // A queue and a teacher; a centre; a bank and a generator; clusters. 1,258 examples make 39 batches an epoch.
+    for method in ["moco-v2", "dino", "instance", "pcl"] {
         let dir = TempDir::new().unwrap();
         let [whole, killed, stopped] =
             ["whole", "killed", "stopped"].map(|name| dir.path().join(name));
@@ -187,6 +187,42 @@ fn a_run_set_up_to_collapse_says_so_within_two_epochs() {
     let (report, warnings) = run(healthy);
     assert_eq!(warnings, []);
     assert!(report.collapse.is_none());
+}
+
+#[test]
+fn every_method_runs_by_its_name() {
+    let _alone = alone();
+    let dir = TempDir::new().unwrap();
+    for &name in MethodName::NAMES {
+        let mut config = config(name, 3);
+        config.data.limit = Some(80);
+        config.labelled = Some(2);
+        config.settings.support = Some(2);
+        let run = Pretraining::create(&dir.path().join(name), config).unwrap();
+        let report = finish(&run, &mut Observer::default());
+        assert_eq!(report.loss.len(), 3, "{name}");
+        assert!(
+            report.waited >= 0.0 && report.features.deviation > 0.0,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_loss_that_starts_far_above_guessing_is_warned_of() {
+    let _alone = alone();
+    let dir = TempDir::new().unwrap();
+    let mut config = config("simclr", 1);
+    config.settings.temperature = Some(0.002);
+    let run = Pretraining::create(&dir.path().join("run"), config).unwrap();
+    let mut watch = Observer::default();
+    let report = finish(&run, &mut watch);
+    assert!(
+        watch.warnings[0].1.contains("guessing has 4.14"),
+        "{:?}",
+        watch.warnings
+    ); // ln(2 · 32 − 1)
+    assert!(report.guessing.is_some());
 }
 
 #[test]

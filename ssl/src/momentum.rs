@@ -66,11 +66,12 @@ pub fn momentum_update<M: Module>(
     if !(0.0..=1.0).contains(&momentum) {
         return Err(MomentumError::OutOfRange { got: momentum });
     }
+    // `valid` brings running statistics up to date, in place. A visitor alone would see them one update late, and an update
+    // that is still to come would overwrite what a mapper has set.
     let mut values = Values::default();
-    // `valid` brings running statistics up to date; a visitor alone sees them one update late.
     student.valid().visit(&mut values);
     let mut shapes = Values::default();
-    teacher.visit(&mut shapes);
+    teacher.valid().visit(&mut shapes);
     values.check_alike(&shapes)?;
     Ok(teacher.map(&mut Follow {
         student: values.0,
