@@ -350,13 +350,13 @@ fn rows_joined(lists: &[Vec<Tensor<2>>]) -> Vec<Tensor<2>> {
         .collect()
 }
 
-fn download(rows: Tensor<2>) -> Array2<f32> {
+pub(crate) fn download(rows: Tensor<2>) -> Array2<f32> {
     let shape = rows.dims();
     let values = rows.into_data().iter::<f32>().collect();
     Array2::from_shape_vec(shape, values).expect("a tensor has as many values as its shape says")
 }
 
-struct Initialize;
+pub(crate) struct Initialize;
 
 impl ModuleVisitor for Initialize {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
