@@ -228,12 +228,8 @@ impl<A: Module + ModuleDisplay, B: Module + ModuleDisplay> Towers<A, B> {
             chunks,
             |towers, (x, y)| Ok(Tensor::cat(towers.embed(x, y)?.into(), 1)),
             |_, both| {
-                let [n, width] = both.dims();
-                let side = |which| {
-                    both.clone()
-                        .slice([0..n, which * width / 2..(which + 1) * width / 2])
-                };
-                loss([0, 1].map(side))
+                let dim = both.dims()[1] / 2;
+                loss([0, dim].map(|from| both.clone().narrow(1, from, dim)))
             },
         )
     }
