@@ -91,20 +91,38 @@ pub fn cached_gradients<M: Module, I: Clone>(
     encode: impl Fn(&M, I) -> Tensor<2>,
     loss: impl FnOnce(&M, Tensor<2>) -> Tensor<1>,
 ) -> Result<(Tensor<1>, GradientsParams), CachedGradientsError> {
+    try_cached_gradients(
+        module,
+        chunks,
+        |module, chunk| Ok(encode(module, chunk)),
+        |module, z| Ok(loss(module, z)),
+    )
+}
+
+/// As [`cached_gradients`], with an encoder and a loss that may refuse what they are given.
+///
+/// # Errors
+/// What they refuse, and [`CachedGradientsError`] as there.
+pub fn try_cached_gradients<M: Module, I: Clone, E: From<CachedGradientsError>>(
+    module: &M,
+    chunks: &[I],
+    encode: impl Fn(&M, I) -> Result<Tensor<2>, E>,
+    loss: impl FnOnce(&M, Tensor<2>) -> Result<Tensor<1>, E>,
+) -> Result<(Tensor<1>, GradientsParams), E> {
     if chunks.is_empty() {
-        return Err(CachedGradientsError::NoChunks);
+        return Err(CachedGradientsError::NoChunks.into());
     }
     module.visit(&mut Initialize);
     let without_graph = module.clone().no_grad();
     let encoded = chunks.iter().map(|chunk| {
         let z = encode(&without_graph, chunk.clone());
-        z.detach()
+        z.map(Tensor::detach)
     });
-    let encoded: Vec<Tensor<2>> = encoded.collect();
+    let encoded = encoded.collect::<Result<Vec<Tensor<2>>, E>>()?;
     drop(without_graph);
 
     let z = Tensor::cat(encoded.clone(), 0).require_grad();
-    let value = loss(module, z.clone());
+    let value = loss(module, z.clone())?;
     let mut gradients = value.backward();
     let of_rows = z.grad_remove(&mut gradients);
     let of_rows = of_rows.ok_or(CachedGradientsError::Disconnected)?;
@@ -114,7 +132,7 @@ pub fn cached_gradients<M: Module, I: Clone>(
     let mut start = 0;
     for (number, (chunk, before)) in chunks.iter().zip(encoded).enumerate() {
         let [rows, _] = before.dims();
-        let z = encode(module, chunk.clone());
+        let z = encode(module, chunk.clone())?;
         check_same(number, before, z.clone().detach())?;
         let surrogate = (z * of_rows.clone().narrow(0, start, rows)).sum();
         let gradients = GradientsParams::from_grads(surrogate.backward(), module);

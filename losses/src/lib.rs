@@ -17,7 +17,7 @@
 //! | proxies | [`ProxyNcaLoss`], [`ProxyAnchorLoss`], [`SoftTripleLoss`], [`ManifoldProxiesLoss`] |
 //! | pairs and triplets | [`AngularLoss`], [`CircleLoss`], [`ContrastiveLoss`], [`DynamicSoftMarginLoss`], [`GeneralizedLiftedStructureLoss`], [`IntraPairVarianceLoss`], [`LiftedStructureLoss`], [`MarginLoss`], [`MultiSimilarityLoss`], [`NPairsLoss`], [`NcaLoss`], [`QuadrupletLoss`], [`SelectivelyContrastiveTripletLoss`], [`ThresholdConsistentMarginLoss`], [`TripletMarginLoss`], [`TupletMarginLoss`] |
 //! | contrastive by softmax | [`DebiasedContrastiveLoss`], [`DecoupledContrastiveLoss`], [`Ge2eLoss`], [`HardNegativeContrastiveLoss`], [`InfoNceLoss`], [`MultipleNegativesRankingLoss`], [`NtXentLoss`], [`SoftNearestNeighborLoss`], [`SupConLoss`] |
-//! | several views | [`BarlowTwinsLoss`], [`NegativeCosineLoss`], [`SwappedPredictionLoss`] with [`sinkhorn`], [`TiCoLoss`], [`VicRegLoss`] |
+//! | several views | [`BarlowTwinsLoss`], [`ClipLoss`], [`NegativeCosineLoss`], [`SwappedPredictionLoss`] with [`sinkhorn`], [`TiCoLoss`], [`VicRegLoss`] |
 //! | students and teachers | [`ConsistencyLoss`], [`DistillationLoss`], [`SelfDistillationLoss`], [`SoftInfoNceLoss`] |
 //! | memory banks and clusters | [`NceLoss`], [`ProtoNceLoss`], [`mix_hard_negatives`] for [`InfoNceLoss`] |
 //! | centres | [`CenterLoss`], [`MagnetLoss`] |
@@ -63,11 +63,12 @@ mod pairs;
 mod ranking;
 mod reducer;
 mod regularizer;
+mod temperature;
 mod triplet_indices;
 mod views;
 mod weighted_sum;
 
-pub use cached_gradients::{CachedGradientsError, cached_gradients};
+pub use cached_gradients::{CachedGradientsError, cached_gradients, try_cached_gradients};
 pub use class::{
     AdaFaceLoss, AdaFaceLossConfig, ArcFaceLoss, ArcFaceLossConfig, CenterLoss, CenterLossConfig,
     CombinedMarginLoss, CombinedMarginLossConfig, CosFaceLoss, CosFaceLossConfig,
@@ -122,11 +123,11 @@ pub use regularizer::{
 };
 pub use triplet_indices::TripletIndices;
 pub use views::{
-    BarlowTwinsLoss, BarlowTwinsLossConfig, ConsistencyLoss, ConsistencyLossConfig,
-    ConsistencyMeasure, DistillationLoss, DistillationLossConfig, NceLoss, NceLossConfig,
-    NegativeCosineLoss, NegativeCosineLossConfig, ProtoNceLoss, ProtoNceLossConfig, Prototypes,
-    SelfDistillationLoss, SelfDistillationLossConfig, SoftInfoNceLoss, SoftInfoNceLossConfig,
-    SwappedPredictionLoss, SwappedPredictionLossConfig, TiCoLoss, TiCoLossConfig,
-    mix_hard_negatives, sinkhorn,
+    BarlowTwinsLoss, BarlowTwinsLossConfig, ClipLoss, ClipLossConfig, ConsistencyLoss,
+    ConsistencyLossConfig, ConsistencyMeasure, DistillationLoss, DistillationLossConfig, NceLoss,
+    NceLossConfig, NegativeCosineLoss, NegativeCosineLossConfig, ProtoNceLoss, ProtoNceLossConfig,
+    Prototypes, SelfDistillationLoss, SelfDistillationLossConfig, SoftInfoNceLoss,
+    SoftInfoNceLossConfig, SwappedPredictionLoss, SwappedPredictionLossConfig, TiCoLoss,
+    TiCoLossConfig, mix_hard_negatives, sinkhorn,
 };
 pub use weighted_sum::WeightedSum;

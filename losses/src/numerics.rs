@@ -164,8 +164,13 @@ pub(crate) fn common_scale(x: &Tensor<2>, y: &Tensor<2>) -> Tensor<2> {
 
 /// `max(x, floor)` with the gradient of `x`, so that a parameter that has fallen below comes back.
 pub(crate) fn at_least<const D: usize>(x: Tensor<D>, floor: f64) -> Tensor<D> {
+    within(x, [floor, f64::INFINITY])
+}
+
+/// `min(max(x, low), high)` with the gradient of `x`, so that a parameter that has left the bounds comes back.
+pub(crate) fn within<const D: usize>(x: Tensor<D>, [low, high]: [f64; 2]) -> Tensor<D> {
     let fixed = x.clone().detach();
-    fixed.clone().clamp_min(floor) + (x - fixed)
+    fixed.clone().clamp(low, high) + (x - fixed)
 }
 
 /// True everywhere, in the shape of `like`.

@@ -421,7 +421,7 @@ fn rows_joined(lists: &[Vec<Tensor<2>>]) -> Vec<Tensor<2>> {
         .collect()
 }
 
-struct Initialize;
+pub(crate) struct Initialize;
 
 impl ModuleVisitor for Initialize {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

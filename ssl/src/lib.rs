@@ -3,7 +3,8 @@
 //! Two views of one image are alike. A [`Method`] is a loss of what networks make of such views, together with the
 //! [`Parts`] that its paper has: projection and prediction heads, a teacher with its momentum, a queue. A [`Learner`] puts
 //! them on a [`Backbone`] of yours. [`views`] makes views of images, with the recipes of the papers. Losses are in
-//! `metric-losses`, the queue is `metric-sampling`'s ring buffer. Which method to take when is said in `CHOOSING.md`.
+//! `metric-losses`, the queue is `metric-sampling`'s ring buffer. [`Towers`] learn from pairs of inputs of two kinds,
+//! images and texts say. Which method to take when is said in `CHOOSING.md`.
 //!
 //! ```
 //! use burn::module::Module;
@@ -54,6 +55,7 @@ mod method;
 mod momentum;
 mod network;
 mod schedule;
+mod towers;
 pub mod views;
 
 pub use gradients::{clip_global_norm, take_gradients};
@@ -73,3 +75,6 @@ pub use method::{
 pub use momentum::{MomentumError, momentum_update, teacher_of, training_teacher_of};
 pub use network::{Backbone, Network};
 pub use schedule::{cosine, cosine_momentum, warm_up_cosine};
+pub use towers::{
+    AlbefConfig, Tower, Towers, TowersError, TowersLearned, TowersMemory, cross_recall,
+};

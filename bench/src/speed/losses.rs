@@ -66,6 +66,7 @@ losses! {
     "barlow_twins": views BarlowTwinsLossConfig,
     "center": classes CenterLossConfig,
     "circle": pairs CircleLossConfig,
+    "clip": views ClipLossConfig,
     "combined_margin": classes CombinedMarginLossConfig,
     "contrastive": pairs ContrastiveLossConfig,
     "cos_face": classes CosFaceLossConfig,

@@ -5,6 +5,7 @@
 //! `forward`.
 
 mod barlow_twins;
+mod clip;
 mod consistency;
 mod distillation;
 mod mix_hard_negatives;
@@ -19,6 +20,7 @@ mod swapped_prediction;
 mod tico;
 
 pub use barlow_twins::{BarlowTwinsLoss, BarlowTwinsLossConfig};
+pub use clip::{ClipLoss, ClipLossConfig};
 pub use consistency::{ConsistencyLoss, ConsistencyLossConfig, ConsistencyMeasure};
 pub use distillation::{DistillationLoss, DistillationLossConfig};
 pub use mix_hard_negatives::mix_hard_negatives;

@@ -7,13 +7,20 @@ use super::sinkhorn::off_graph;
 use super::soft_cross_entropy::soft_cross_entropy;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, l2_normalize, zero_without_rows};
+use crate::temperature::Temperature;
+
+/// Between which a temperature is learned.
+const BOUNDS: [f64; 2] = [0.001, 0.5];
 
 /// Configuration of [`SoftInfoNceLoss`].
 #[derive(Config, Debug)]
 pub struct SoftInfoNceLossConfig {
-    /// Temperature `T`. Default: `0.07`.
+    /// Temperature `T`, at the start if it is learned. Default: `0.07`.
     #[config(default = 0.07)]
     pub temperature: f64,
+    /// Whether `T` is a parameter, from 0.001 to 0.5. Default: `false`.
+    #[config(default = false)]
+    pub learn_temperature: bool,
     /// Share `α` of the teacher in the targets. Default: `0.4`.
     #[config(default = 0.4)]
     pub alpha: f64,
@@ -26,18 +33,26 @@ impl SoftInfoNceLossConfig {
     /// [`ConfigError`] naming the first field out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         ConfigError::check_positive("temperature", self.temperature)?;
+        ConfigError::check(
+            !self.learn_temperature || (BOUNDS[0]..=BOUNDS[1]).contains(&self.temperature),
+            "temperature",
+            "from 0.001 to 0.5 if it is learned",
+            self.temperature,
+        )?;
         ConfigError::check_fraction("alpha", self.alpha)
     }
 
-    /// The loss. It has no parameters: to raise `α` over the first epoch, as the paper's code does, make one for each
-    /// step.
+    /// The loss.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
-    pub fn init(&self, _device: &Device) -> SoftInfoNceLoss {
+    pub fn init(&self, device: &Device) -> SoftInfoNceLoss {
         expect_valid(self.validate());
         SoftInfoNceLoss {
-            temperature: self.temperature,
+            temperature: match self.learn_temperature {
+                true => Temperature::learned(self.temperature, BOUNDS, device),
+                false => Temperature::Fixed(self.temperature),
+            },
             alpha: self.alpha,
         }
     }
@@ -52,8 +67,11 @@ impl SoftInfoNceLossConfig {
 /// tᵢⱼ = α softmaxⱼ(q'ᵢ · cⱼ / T) + (1 − α) [j = i]
 /// ℓ   = 1/n Σᵢ −Σⱼ tᵢⱼ log softmaxⱼ(qᵢ · cⱼ / T)
 /// ```
-/// Only `queries` get a gradient. The paper takes the mean of this loss for images among texts and for texts among
-/// images, each with a queue of its own, and learns `T`, from 0.07. With `α = 0` it is
+/// Of the rows only `queries` get a gradient. The paper takes the mean of this loss for images among texts and for texts
+/// among images, each with a queue of its own. It learns `T`, as
+/// [`learn_temperature`](SoftInfoNceLossConfig::learn_temperature) does: by the logits of the queries alone, the targets
+/// being constants. Beyond a bound `T` counts as the bound and has the gradient of the loss there, so that it can come
+/// back; [`clamped`](Self::clamped) after each optimizer step keeps it from going on. With `α = 0` this is
 /// [`InfoNceLoss`](crate::InfoNceLoss) whose negatives are the other keys and the queue.
 ///
 /// Cost: `O(n · (n + m) · dim)` time, `O(n · (n + m))` memory for a queue of `m`.
@@ -73,11 +91,32 @@ impl SoftInfoNceLossConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct SoftInfoNceLoss {
-    temperature: f64,
+    temperature: Temperature,
     alpha: f64,
 }
 
 impl SoftInfoNceLoss {
+    /// The same loss and parameter with another share of the teacher, which the paper's code raises from 0 over the first
+    /// epoch.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is not from 0 to 1.
+    pub fn with_alpha(self, alpha: f64) -> Result<Self, ConfigError> {
+        ConfigError::check_fraction("alpha", alpha)?;
+        Ok(Self { alpha, ..self })
+    }
+
+    /// The same loss, a learned `T` put back into its bounds.
+    pub fn clamped(mut self) -> Self {
+        self.temperature = self.temperature.clamped();
+        self
+    }
+
+    /// `T`, of shape `[1]`, if it is learned.
+    pub fn temperature(&self) -> Option<Tensor<1>> {
+        self.temperature.value()
+    }
+
     /// The mean over queries.
     ///
     /// # Shapes
@@ -115,9 +154,10 @@ impl SoftInfoNceLoss {
         let constant = |rows| off_graph(l2_normalize(rows));
         let candidates = candidates.into_iter().map(constant).collect();
         let candidates = Tensor::cat(candidates, 0).transpose(); // [dim, n + m]
-        let scale = 1.0 / self.temperature;
-        let logits = l2_normalize(queries).matmul(candidates.clone()) * scale;
-        let taught = softmax(constant(teacher_queries).matmul(candidates) * scale, 1);
+        let logits = l2_normalize(queries).matmul(candidates.clone());
+        let logits = self.temperature.divide(logits);
+        let taught = constant(teacher_queries).matmul(candidates);
+        let taught = softmax(off_graph(self.temperature.divide(taught)), 1);
         // Burn's `diag_mask` is false on the diagonal.
         let own = Tensor::<2, Bool>::diag_mask([n, n + m], 0, &taught.device()).bool_not();
         let own = taught.zeros_like().mask_fill(own, 1.0 - self.alpha);

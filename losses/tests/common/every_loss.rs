@@ -151,6 +151,7 @@ pub(crate) fn of_views() -> Vec<(&'static str, Loss)> {
     }
     let mut all = of_two!(
         BarlowTwinsLossConfig::new(),
+        ClipLossConfig::new(),
         ConsistencyLossConfig::new(),
         ConsistencyLossConfig::new().with_measure(ConsistencyMeasure::KullbackLeibler),
         DistillationLossConfig::new(),
