@@ -39,6 +39,8 @@ fn config(method: &str, steps: u64) -> PretrainConfig {
             ..Settings::default()
         },
         views: ViewsName::Auto,
+        encoder: None,
+        weights: None,
         budget: Budget::Steps(steps),
         batch: 32,
         chunk: None,

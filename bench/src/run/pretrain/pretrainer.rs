@@ -16,13 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use super::batches::ViewBatch;
 use super::config::{OptimizerName, PretrainConfig};
-use crate::encoder::{Encoder, EncoderConfig};
+use crate::encoder::{Encoder, EncoderConfig, Loaded};
 use crate::optimizer::AdamW;
 use crate::run::checkpoint::{self, load_module, load_optimizer, save_module, save_optimizer};
 use crate::run::curve::Curve;
 use crate::run::error::RunError;
 use crate::run::examples::{Examples, download};
 use crate::run::files::{read, read_json, write_atomic, write_json};
+use crate::run::fresh::fresh_encoder;
 use crate::run::trainer::rate_share;
 
 /// Length of an embedding of the encoder's last layer, which learning without labels leaves alone.
@@ -36,6 +37,8 @@ const STREAM: u64 = 1 << 32;
 pub(crate) struct Pretrainer<'a> {
     config: &'a PretrainConfig,
     steps: u64,
+    /// What came of loading weights, if there were any.
+    pub(crate) loaded: Option<Loaded>,
     /// Present between steps.
     learner: Option<Learner<Encoder, AnyMethod>>,
     optimizer: ModuleOptimizer,
@@ -71,11 +74,10 @@ impl<'a> Pretrainer<'a> {
         device.seed(config.seed);
         let mut generator = ChaCha8Rng::seed_from_u64(config.seed);
         generator.set_stream(STREAM);
-        let (mean, deviation) = train.moments();
-        let encoder = EncoderConfig::new(train.input_shape())
+        let fresh = EncoderConfig::new(train.input_shape())
             .with_embedding_size(EMBEDDING)
-            .init(&device)
-            .standardized_by(&mean, &deviation);
+            .with_architecture(config.encoder);
+        let (encoder, loaded) = fresh_encoder(&fresh, config.weights.as_deref(), train, &device)?;
         let method = AnyMethod::new(config.method, &config.settings, &device);
         let parts = config.settings.apply(method.parts(encoder.feature_size()));
         let learner = Learner::with_parts(encoder, method, &parts, &device);
@@ -86,6 +88,7 @@ impl<'a> Pretrainer<'a> {
                 source: source.into(),
             })?;
         Ok(Self {
+            loaded,
             optimizer: optimizer(config),
             learner: Some(learner),
             memory,
