@@ -40,6 +40,8 @@ fn config(method: &str, steps: u64) -> PretrainConfig {
         },
         labelled: None,
         views: ViewsName::Auto,
+        encoder: None,
+        weights: None,
         budget: Budget::Steps(steps),
         batch: 32,
         chunk: None,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use metric_bench::encoder::Architecture;
 use metric_bench::report::{ScoreRow, scores_table};
 use metric_bench::run::{
     Budget, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport, Pretraining, ViewsName,
@@ -31,6 +32,12 @@ pub(crate) struct PretrainArgs {
     /// How views are made [default: characters or small-grey for grey images, else simclr]
     #[arg(long, value_enum, default_value = "auto")]
     views: ViewsName,
+    /// The network [default: conv-net]
+    #[arg(long, value_enum, value_name = "NAME")]
+    encoder: Option<Architecture>,
+    /// Begin with the weights in FILE: .safetensors, or PyTorch's .pth, named as in torchvision (resnet) or timm (vit-s)
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// Temperature of the loss [default: the method's]
     #[arg(long, value_name = "T")]
     temperature: Option<f64>,
@@ -158,6 +165,8 @@ impl PretrainArgs {
             },
             labelled: self.labelled,
             views: self.views,
+            encoder: self.encoder,
+            weights: self.weights.clone(),
             budget: match (self.epochs, self.minutes, self.steps) {
                 (Some(epochs), _, _) => Budget::Epochs(epochs),
                 (_, Some(minutes), _) => Budget::Minutes(minutes),

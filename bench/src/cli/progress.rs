@@ -81,6 +81,10 @@ impl Watch for Progress {
         }
     }
 
+    fn note(&mut self, what: &str) {
+        self.bar.suspend(|| eprintln!("{what}"));
+    }
+
     fn warn(&mut self, what: &str) {
         self.bar.suspend(|| eprintln!("warning: {what}"));
     }

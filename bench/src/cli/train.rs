@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use metric_bench::encoder::Architecture;
 use metric_bench::report::{ScoreRow, scores_table};
 use metric_bench::run::{
     Budget, LossName, MinerName, Negatives, Outcome, Run, RunConfig, SeedReport,
@@ -38,8 +39,14 @@ pub(crate) struct TrainArgs {
     /// Length of an embedding
     #[arg(long, default_value_t = 128, value_name = "D")]
     embedding_dim: usize,
+    /// The network for images [default: conv-net]
+    #[arg(long, value_enum, value_name = "NAME")]
+    encoder: Option<Architecture>,
+    /// Begin with the weights in FILE: .safetensors, or PyTorch's .pth, named as in torchvision (resnet) or timm (vit-s)
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// Begin with the encoder that `metric pretrain` left in DIR
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["weights", "encoder"])]
     init: Option<PathBuf>,
     /// Train so many epochs [default: as many as make about 25,000 examples]
     #[arg(long, group = "budget", value_name = "E")]
@@ -127,6 +134,8 @@ impl TrainArgs {
                 upper: self.ring[1],
             },
             embedding_dim: self.embedding_dim,
+            encoder: self.encoder,
+            weights: self.weights.clone(),
             init: self.init.clone(),
             budget: match (self.epochs, self.minutes, self.steps) {
                 (Some(epochs), _, _) => Budget::Epochs(epochs),

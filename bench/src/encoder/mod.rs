@@ -1,19 +1,27 @@
 //! Encoders: what turns an image or a feature row into an embedding.
 
+mod architecture;
 mod conv_block;
 mod conv_net;
+mod error;
 mod mlp;
 mod resnet;
+mod vit;
+mod weights;
 
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use metric_ssl::Backbone;
 
+pub use architecture::Architecture;
 pub use conv_block::{After, conv_block};
 pub use conv_net::{ConvNet, ConvNetConfig};
+pub use error::EncoderError;
 pub use mlp::{Mlp, MlpConfig};
-pub use resnet::{ResNet, ResNetConfig, Stem};
+pub use resnet::{BlockKind, ResNet, ResNetConfig, Stem};
+pub use vit::{VisionTransformer, VisionTransformerConfig};
+pub use weights::{Loaded, StandardizedBy, Weights};
 
 /// What one input row means.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -64,34 +72,58 @@ impl InputShape {
 /// Configuration of [`Encoder`].
 #[derive(Config, Debug)]
 pub struct EncoderConfig {
-    /// What a row is: images get a [`ConvNet`], features an [`Mlp`].
+    /// What a row is: images get a network for images, features an [`Mlp`].
     pub input: InputShape,
     /// Length of an embedding. Default: `128`.
     #[config(default = 128)]
     pub embedding_size: usize,
+    /// The network for images; `None` takes a [`ConvNet`].
+    pub architecture: Option<Architecture>,
 }
 
 impl EncoderConfig {
+    /// # Errors
+    /// [`EncoderError::NotImages`] if a network for images is asked for and the rows are features.
+    pub fn validate(&self) -> Result<(), EncoderError> {
+        match (self.architecture, self.input) {
+            (Some(architecture), InputShape::Features { dim }) => {
+                Err(EncoderError::NotImages { architecture, dim })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A fresh encoder that standardizes with mean 0 and deviation 1.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
     pub fn init(&self, device: &Device) -> Encoder {
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
         let groups = self.input.groups();
         let constant = |tensor| Param::from_tensor(tensor).set_require_grad(false);
+        let size = self.embedding_size;
+        let (height, width, body) = match self.input {
+            InputShape::Image {
+                channels,
+                height,
+                width,
+            } => {
+                let architecture = self.architecture.unwrap_or(Architecture::ConvNet);
+                let body = architecture.init([channels, height, width], size, device);
+                (height, width, body)
+            }
+            InputShape::Features { dim } => {
+                (1, 1, Body::Mlp(MlpConfig::new(dim, size).init(device)))
+            }
+        };
         Encoder {
             mean: constant(Tensor::zeros([groups], device)),
             deviation: constant(Tensor::ones([groups], device)),
-            body: match self.input {
-                InputShape::Image {
-                    channels,
-                    height,
-                    width,
-                } => {
-                    let config = ConvNetConfig::new(channels, height, width, self.embedding_size);
-                    Body::Conv(config.init(device))
-                }
-                InputShape::Features { dim } => {
-                    Body::Mlp(MlpConfig::new(dim, self.embedding_size).init(device))
-                }
-            },
+            height,
+            width,
+            body,
         }
     }
 }
@@ -101,6 +133,9 @@ impl EncoderConfig {
 pub struct Encoder {
     mean: Param<Tensor<1>>,
     deviation: Param<Tensor<1>>,
+    /// Of an image; features are images of one pixel.
+    height: usize,
+    width: usize,
     body: Body,
 }
 
@@ -109,6 +144,8 @@ pub struct Encoder {
 enum Body {
     Conv(ConvNet),
     Mlp(Mlp),
+    Residual(ResNet),
+    Transformer(VisionTransformer),
 }
 
 impl Encoder {
@@ -138,11 +175,12 @@ impl Encoder {
     /// # Panics
     /// If the length of a row is not that of the encoder's input.
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
-        let [n, len] = rows.dims();
-        let standard = self.standardized(rows);
+        let images = self.standardized(rows);
         match &self.body {
-            Body::Conv(net) => net.forward(standard),
-            Body::Mlp(net) => net.forward(standard.reshape([n, len])),
+            Body::Conv(net) => net.forward(images.flatten(2, 3)),
+            Body::Mlp(net) => net.forward(images.flatten(1, 3)),
+            Body::Residual(net) => net.forward(images),
+            Body::Transformer(net) => net.forward(images),
         }
     }
 
@@ -155,11 +193,12 @@ impl Encoder {
     /// # Panics
     /// If the length of a row is not that of the encoder's input.
     pub fn features(&self, rows: Tensor<2>) -> Tensor<2> {
-        let [n, len] = rows.dims();
-        let standard = self.standardized(rows);
+        let images = self.standardized(rows);
         match &self.body {
-            Body::Conv(net) => net.features(standard),
-            Body::Mlp(net) => net.features(standard.reshape([n, len])),
+            Body::Conv(net) => net.features(images.flatten(2, 3)),
+            Body::Mlp(net) => net.features(images.flatten(1, 3)),
+            Body::Residual(net) => net.features(images),
+            Body::Transformer(net) => net.features(images),
         }
     }
 
@@ -168,6 +207,8 @@ impl Encoder {
         match &self.body {
             Body::Conv(net) => net.feature_size(),
             Body::Mlp(net) => net.feature_size(),
+            Body::Residual(net) => net.feature_size(),
+            Body::Transformer(net) => net.feature_size(),
         }
     }
 
@@ -176,18 +217,20 @@ impl Encoder {
         self.body = match self.body {
             Body::Conv(net) => Body::Conv(net.with_fresh_head(embedding_size)),
             Body::Mlp(net) => Body::Mlp(net.with_fresh_head(embedding_size)),
+            Body::Residual(net) => Body::Residual(net.with_fresh_head(embedding_size)),
+            Body::Transformer(net) => Body::Transformer(net.with_fresh_head(embedding_size)),
         };
         self
     }
 
-    /// `[n, groups, len / groups]`
-    fn standardized(&self, rows: Tensor<2>) -> Tensor<3> {
-        let [n, len] = rows.dims();
+    /// `[n, groups, height, width]`
+    fn standardized(&self, rows: Tensor<2>) -> Tensor<4> {
+        let [n, _] = rows.dims();
         let [groups] = self.mean.dims();
-        let by_group = rows.reshape([n, groups, len / groups]);
-        let mean = self.mean.val().reshape([1, groups, 1]);
-        let deviation = self.deviation.val().reshape([1, groups, 1]);
-        (by_group - mean) / deviation
+        let images = rows.reshape([n, groups, self.height, self.width]);
+        let [mean, deviation] =
+            [&self.mean, &self.deviation].map(|x| x.val().reshape([1, groups, 1, 1]));
+        (images - mean) / deviation
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::error::RunError;
 use super::miner::{MinerName, Negatives};
 use super::objective::LossName;
+use crate::encoder::Architecture;
 
 /// Everything that decides a run, as given; stored with it, so that it can be repeated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,12 @@ pub struct RunConfig {
     pub negatives: Negatives,
     /// Length of an embedding.
     pub embedding_dim: usize,
+    /// The network for images; `None` chooses by the data. That of `init`, where there is one.
+    #[serde(default)]
+    pub encoder: Option<Architecture>,
+    /// File of weights that training begins with; fresh ones if none.
+    #[serde(default)]
+    pub weights: Option<PathBuf>,
     /// Folder of a finished run without labels, whose encoder training begins with; a fresh one if none.
     #[serde(default)]
     pub init: Option<PathBuf>,
@@ -122,6 +129,10 @@ impl RunConfig {
         )?;
         require(self.data.limit != Some(0), "--limit must be at least 1")?;
         require(self.embedding_dim > 0, "--embedding-dim must be at least 1")?;
+        require(
+            self.init.is_none() || self.weights.is_none(),
+            "--weights and --init both say what training begins with",
+        )?;
         require(self.seeds > 0, "--seeds must be at least 1")?;
         require(
             positive(self.learning_rate),

@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::data::DataError;
+use crate::encoder::EncoderError;
 use crate::report::ReportError;
 
 /// What can go wrong in a run.
@@ -11,6 +12,9 @@ pub enum RunError {
     /// The data could not be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// There is no such encoder, or its weights could not be read or written.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
     /// A picture could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -25,6 +25,8 @@ pub trait Watch {
     fn model(&mut self, _name: &str, _step: u64, _steps: u64) {}
     /// A step was made.
     fn step(&mut self, _step: u64, _loss: f32, _images_per_second: f64) {}
+    /// Something worth knowing.
+    fn note(&mut self, _what: &str) {}
     /// Something is wrong that training can go on with.
     fn warn(&mut self, _what: &str) {}
     /// Training of a model ended.
@@ -57,12 +59,22 @@ impl Run {
     ///
     /// # Errors
     /// [`RunError::Occupied`] if `dir` already holds a run, [`RunError::Invalid`] for a
-    /// configuration that cannot work.
-    pub fn create(dir: &Path, config: RunConfig) -> Result<Self, RunError> {
+    /// configuration that cannot work, [`RunError::NotARun`] if there is no run to begin with.
+    pub fn create(dir: &Path, mut config: RunConfig) -> Result<Self, RunError> {
         if dir.join(CONFIG).exists() || Pretraining::is_at(dir) {
             return Err(RunError::Occupied { path: dir.into() });
         }
         config.validate()?;
+        if let Some(init) = &config.init {
+            let known = Pretraining::open(init)?.config().encoder;
+            if config.encoder.is_some() && config.encoder != known {
+                return Err(RunError::Invalid(format!(
+                    "--encoder differs from that of the run {}",
+                    init.display()
+                )));
+            }
+            config.encoder = known;
+        }
         Ok(Self::at(dir, config))
     }
 
@@ -124,10 +136,11 @@ impl Run {
     }
 
     fn load_encoder(&self, path: &Path, data: &Dataset) -> Result<Encoder, RunError> {
-        let fresh = EncoderConfig::new(data.test.input_shape())
+        let config = EncoderConfig::new(data.test.input_shape())
             .with_embedding_size(self.config.embedding_dim)
-            .init(&Device::flex());
-        load_module(fresh, path)
+            .with_architecture(self.config.encoder);
+        config.validate()?;
+        load_module(config.init(&Device::flex()), path)
     }
 
     /// Trains what is not trained yet, judges it, and writes reports and pictures.
@@ -203,6 +216,9 @@ impl Run {
         let mut trainer = plan
             .trainer(&self.config, data, phase)?
             .restore(&checkpoints)?;
+        if let Some(loaded) = trainer.loaded().filter(|_| trainer.progress().step == 0) {
+            watch.note(&loaded.to_string());
+        }
         watch.model(phase.row, trainer.progress().step, plan.steps);
         let mut saved = Instant::now();
         while !trainer.is_finished() {

@@ -10,6 +10,7 @@ use super::evaluate::embed;
 use super::examples::Examples;
 use super::execute::Run;
 use super::pretrain::{Pretraining, embed_features};
+use crate::encoder::Encoder;
 
 /// A finished run that learned from labels or without them.
 #[derive(Debug, Clone)]
@@ -61,12 +62,21 @@ impl FinishedRun {
     /// # Errors
     /// [`RunError::Unfinished`] if there is no model yet, or if its file is damaged or made for other data than `data`.
     pub fn embed(&self, data: &Dataset, examples: &Examples) -> Result<Array2<f32>, RunError> {
+        let encoder = self.encoder(data)?;
+        Ok(match self {
+            Self::Labelled(_) => embed(&encoder, examples),
+            Self::Unlabelled(_) => embed_features(&encoder, examples),
+        })
+    }
+
+    /// The finished encoder, of the first seed where there are several, for data shaped as `data`.
+    ///
+    /// # Errors
+    /// [`RunError::Unfinished`] if there is none yet, or if its file is damaged or made for other data.
+    pub fn encoder(&self, data: &Dataset) -> Result<Encoder, RunError> {
         match self {
-            Self::Labelled(run) => Ok(embed(&run.encoder(data)?, examples)),
-            Self::Unlabelled(run) => {
-                let encoder = run.encoder(examples.input_shape(), &Device::flex())?;
-                Ok(embed_features(&encoder, examples))
-            }
+            Self::Labelled(run) => run.encoder(data),
+            Self::Unlabelled(run) => run.encoder(data.test.input_shape(), &Device::flex()),
         }
     }
 }

@@ -15,6 +15,7 @@ mod examples;
 mod execute;
 pub(crate) mod files;
 mod finished;
+mod fresh;
 mod miner;
 mod objective;
 mod outputs;

@@ -7,6 +7,7 @@ use super::config::{Budget, RunConfig};
 use super::dataset::Dataset;
 use super::error::RunError;
 use super::examples::Examples;
+use super::fresh::check_encoder;
 use super::objective::LossName;
 use super::trainer::{Trainer, TrainerConfig};
 
@@ -76,7 +77,8 @@ impl Plan {
             test_examples: data.test.len(),
             classes: data.train.class_names().len(),
         };
-        // What cannot be batched or judged is refused before anything is trained or written.
+        // What cannot be embedded, batched or judged is refused before anything is trained or written.
+        check_encoder(config.encoder, config.weights.as_deref(), &data.train)?;
         data.check_judged()?;
         let (classes, per_class) = config.batch_shape(plan.classes);
         for phase in phases(config) {
@@ -148,6 +150,8 @@ impl Plan {
         let trainer = TrainerConfig {
             loss: phase.loss,
             embedding_dim: config.embedding_dim,
+            encoder: config.encoder,
+            weights: config.weights.clone(),
             init: config.init.clone(),
             learning_rate: config.learning_rate,
             weight_decay: config.weight_decay,

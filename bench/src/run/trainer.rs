@@ -16,11 +16,12 @@ use super::curve::Curve;
 use super::error::RunError;
 use super::examples::{Examples, download};
 use super::files::{read_json, write_json};
+use super::fresh::fresh_encoder;
 use super::miner::MeanMining;
 use super::objective::{LossName, Objective, Task};
 use super::pretrain::Pretraining;
 use super::train_with::Step;
-use crate::encoder::{Encoder, EncoderConfig};
+use crate::encoder::{Architecture, Encoder, EncoderConfig, Loaded};
 use crate::optimizer::AdamW;
 
 /// Share of the steps over which the learning rate rises to its peak.
@@ -43,6 +44,10 @@ struct Learner {
 pub(crate) struct TrainerConfig {
     pub(crate) loss: LossName,
     pub(crate) embedding_dim: usize,
+    /// The network for images.
+    pub(crate) encoder: Option<Architecture>,
+    /// File of weights that it begins with.
+    pub(crate) weights: Option<PathBuf>,
     /// Folder of the run without labels whose encoder it begins with.
     pub(crate) init: Option<PathBuf>,
     pub(crate) learning_rate: f64,
@@ -56,6 +61,8 @@ pub(crate) struct TrainerConfig {
 /// Trains one encoder, step by step; all its state can be saved and restored to the bit.
 pub(crate) struct Trainer {
     config: TrainerConfig,
+    /// What came of loading weights.
+    loaded: Option<Loaded>,
     /// Present between steps.
     learner: Option<Learner>,
     optimizer: ModuleOptimizer,
@@ -97,16 +104,16 @@ impl Trainer {
         device.seed(config.seed.wrapping_mul(2).wrapping_add(config.phase));
         let mut generator = ChaCha8Rng::seed_from_u64(config.seed);
         generator.set_stream(config.phase);
-        let encoder = match &config.init {
-            Some(dir) => Pretraining::open(dir)?
-                .encoder(train.input_shape(), &device)?
-                .with_fresh_head(config.embedding_dim),
+        let (encoder, loaded) = match &config.init {
+            Some(dir) => {
+                let encoder = Pretraining::open(dir)?.encoder(train.input_shape(), &device)?;
+                (encoder.with_fresh_head(config.embedding_dim), None)
+            }
             None => {
-                let (mean, deviation) = train.moments();
-                EncoderConfig::new(train.input_shape())
+                let fresh = EncoderConfig::new(train.input_shape())
                     .with_embedding_size(config.embedding_dim)
-                    .init(&device)
-                    .standardized_by(&mean, &deviation)
+                    .with_architecture(config.encoder);
+                fresh_encoder(&fresh, config.weights.as_deref(), train, &device)?
             }
         };
         let task = Task {
@@ -119,6 +126,7 @@ impl Trainer {
             weight_decay: config.weight_decay as f32,
         };
         Ok(Self {
+            loaded,
             learner: Some(Learner { encoder, objective }.materialize()),
             optimizer: optimizer.into(),
             stream,
@@ -138,6 +146,11 @@ impl Trainer {
 
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// What came of loading weights, if there were any.
+    pub(crate) fn loaded(&self) -> Option<Loaded> {
+        self.loaded
     }
 
     pub(crate) fn is_finished(&self) -> bool {

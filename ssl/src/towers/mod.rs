@@ -16,7 +16,8 @@ pub use error::TowersError;
 pub use memory::TowersMemory;
 pub use recall::cross_recall;
 
-use crate::learner::{Initialize, download};
+use crate::learner::Initialize;
+use crate::method::download;
 
 /// What embeds inputs of one kind: images, token numbers, a record of several tensors.
 pub trait Tower<I>: Module + ModuleDisplay {

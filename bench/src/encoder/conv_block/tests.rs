@@ -138,6 +138,13 @@ const CASES: &[Case] = &[
         [1, 1],
         after(true, false),
     )),
+    with_residual(case(
+        [3, 8, 20, 6, 5],
+        [1, 1],
+        [1, 1],
+        [0, 0],
+        after(true, false),
+    )),
 ];
 
 struct Made {

@@ -1,6 +1,9 @@
+use std::path::PathBuf;
+
 use metric_ssl::{MethodName, Settings};
 use serde::{Deserialize, Serialize};
 
+use crate::encoder::Architecture;
 use crate::run::config::{Budget, DataConfig};
 use crate::run::error::RunError;
 
@@ -18,6 +21,12 @@ pub struct PretrainConfig {
     pub labelled: Option<usize>,
     /// How views are made.
     pub views: ViewsName,
+    /// The network; `None` takes the small convolutional one.
+    #[serde(default)]
+    pub encoder: Option<Architecture>,
+    /// File of weights that learning begins with; fresh ones if none.
+    #[serde(default)]
+    pub weights: Option<PathBuf>,
     /// How long to learn.
     pub budget: Budget,
     /// Examples in a batch, each with all its views.

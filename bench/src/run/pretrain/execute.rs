@@ -15,6 +15,7 @@ use crate::run::dataset::Dataset;
 use crate::run::error::RunError;
 use crate::run::execute::Watch;
 use crate::run::files::{create_dir, read_json, write_json};
+use crate::run::fresh::check_encoder;
 
 const CONFIG: &str = "pretrain.json";
 const METRICS: &str = "metrics.json";
@@ -109,7 +110,9 @@ impl Pretraining {
                 path: self.dir.clone(),
             });
         }
-        load_module(EncoderConfig::new(input).init(device), &path)
+        let config = EncoderConfig::new(input).with_architecture(self.config.encoder);
+        config.validate()?;
+        load_module(config.init(device), &path)
     }
 
     /// Learns what is not learned yet, judges it, and writes the report.
@@ -130,6 +133,9 @@ impl Pretraining {
         let mut learner =
             Pretrainer::new(&self.config, &data.train, plan.steps)?.restore(&checkpoints)?;
         let first = learner.progress().step;
+        if let Some(loaded) = learner.loaded.filter(|_| first == 0) {
+            watch.note(&loaded.to_string());
+        }
         watch.model(&self.config.method.to_string(), first, plan.steps);
         let mut saved = Instant::now();
         let (mut warned, mut doubted) = (false, false);
@@ -184,6 +190,8 @@ impl Pretraining {
             }
             return Ok(plan);
         }
+        let config = &self.config;
+        check_encoder(config.encoder, config.weights.as_deref(), &data.train)?;
         let steps = match self.config.budget {
             Budget::Steps(steps) => steps,
             Budget::Minutes(minutes) => {

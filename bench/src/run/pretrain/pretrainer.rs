@@ -16,13 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use super::batches::ViewBatch;
 use super::config::{OptimizerName, PretrainConfig};
-use crate::encoder::{Encoder, EncoderConfig};
+use crate::encoder::{Encoder, EncoderConfig, Loaded};
 use crate::optimizer::AdamW;
 use crate::run::checkpoint::{self, load_module, load_optimizer, save_module, save_optimizer};
 use crate::run::curve::Curve;
 use crate::run::error::RunError;
 use crate::run::examples::{Examples, download};
 use crate::run::files::{read, read_json, write_atomic, write_json};
+use crate::run::fresh::fresh_encoder;
 use crate::run::trainer::rate_share;
 
 /// Length of an embedding of the encoder's last layer, which learning without labels leaves alone.
@@ -39,6 +40,8 @@ pub(crate) struct Pretrainer<'a> {
     config: &'a PretrainConfig,
     steps: u64,
     steps_an_epoch: u64,
+    /// What came of loading weights, if there were any.
+    pub(crate) loaded: Option<Loaded>,
     /// Present between steps.
     learner: Option<Learner<Encoder, AnyMethod>>,
     optimizer: ModuleOptimizer,
@@ -78,11 +81,10 @@ impl<'a> Pretrainer<'a> {
         device.seed(config.seed);
         let mut generator = ChaCha8Rng::seed_from_u64(config.seed);
         generator.set_stream(STREAM);
-        let (mean, deviation) = train.moments();
-        let encoder = EncoderConfig::new(train.input_shape())
+        let fresh = EncoderConfig::new(train.input_shape())
             .with_embedding_size(EMBEDDING)
-            .init(&device)
-            .standardized_by(&mean, &deviation);
+            .with_architecture(config.encoder);
+        let (encoder, loaded) = fresh_encoder(&fresh, config.weights.as_deref(), train, &device)?;
         let settings = Settings {
             classes: Some(train.class_names().len()),
             ..config.settings
@@ -100,6 +102,7 @@ impl<'a> Pretrainer<'a> {
                 source: source.into(),
             })?;
         Ok(Self {
+            loaded,
             optimizer: optimizer(config),
             learner: Some(learner),
             memory,
