@@ -142,6 +142,7 @@ impl Training {
 
     fn step(mut self) -> Self {
         let done = self.step as f64 / self.steps as f64;
+        let things = self.things();
         let learned = self
             .towers
             .gradients(&[self.batch()], done, &self.memory)
@@ -149,7 +150,6 @@ impl Training {
         assert!(learned.loss.into_scalar::<f32>().is_finite());
         let towers = self.optimizer.step(0.02, self.towers, learned.gradients);
         self.towers = towers.after_step().unwrap();
-        let things: Vec<usize> = (0..N).map(|i| (self.step * N + i) * 37 % THINGS).collect();
         self.towers
             .remember(learned.keys, &things, &mut self.memory)
             .unwrap();
