@@ -427,7 +427,7 @@ fn what_does_not_fit_is_refused_before_anything_is_learned() {
     let uneven = (fewer, names.clone());
     let rows = TowersError::Rows { a: 2, b: 3 };
     for towers in [clip(1, &device), albef(1, &config(), &device)] {
-        assert_eq!(error(&towers, &[uneven.clone()], &memory), rows);
+        assert_eq!(error(&towers, std::slice::from_ref(&uneven), &memory), rows);
         assert_eq!(
             error(&towers, &[good.clone(), uneven.clone()], &memory),
             rows
@@ -438,7 +438,7 @@ fn what_does_not_fit_is_refused_before_anything_is_learned() {
     let (eye, reader) = modules(1, 5, &device);
     let towers = Towers::clip(eye, reader, &ClipLossConfig::new(), &device);
     let dims = TowersError::Dim { a: DIM, b: 5 };
-    assert_eq!(error(&towers, &[good.clone()], &memory), dims);
+    assert_eq!(error(&towers, std::slice::from_ref(&good), &memory), dims);
     assert_eq!(error(&towers, &[good.clone(), good.clone()], &memory), dims);
 
     let towers = albef(1, &config().with_queue(2), &device);
@@ -447,7 +447,11 @@ fn what_does_not_fit_is_refused_before_anything_is_learned() {
         capacity: 2,
     };
     assert_eq!(
-        error(&towers, &[good.clone()], &towers.memory(DIM).unwrap()),
+        error(
+            &towers,
+            std::slice::from_ref(&good),
+            &towers.memory(DIM).unwrap()
+        ),
         TowersError::Memory(short)
     );
     let towers = albef(1, &config(), &device);
@@ -456,7 +460,11 @@ fn what_does_not_fit_is_refused_before_anything_is_learned() {
         right: DIM,
     });
     assert_eq!(
-        error(&towers, &[good.clone()], &towers.memory(3).unwrap()),
+        error(
+            &towers,
+            std::slice::from_ref(&good),
+            &towers.memory(3).unwrap()
+        ),
         TowersError::Memory(other)
     );
     assert_eq!(

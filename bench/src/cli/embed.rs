@@ -23,7 +23,7 @@ pub(crate) struct EmbedArgs {
     /// The file to write: .npy or .safetensors
     #[arg(long, value_name = "FILE", required_unless_present = "weights_out")]
     out: Option<PathBuf>,
-    /// Write the encoder's weights, named as in PyTorch: FILE.safetensors
+    /// Write the encoder's weights, named as other programs name them: FILE.safetensors
     #[arg(long, value_name = "FILE")]
     weights_out: Option<PathBuf>,
 }

@@ -35,7 +35,7 @@ pub(crate) struct PretrainArgs {
     /// The network [default: conv-net]
     #[arg(long, value_enum, value_name = "NAME")]
     encoder: Option<Architecture>,
-    /// Begin with the weights in FILE: .safetensors, or PyTorch's .pth, named as in torchvision (resnet) or timm (vit-s)
+    /// Begin with the weights in FILE: .safetensors or .pth, named as in torchvision (resnet) or timm (vit-s)
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Temperature of the loss [default: the method's]

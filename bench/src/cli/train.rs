@@ -42,7 +42,7 @@ pub(crate) struct TrainArgs {
     /// The network for images [default: conv-net]
     #[arg(long, value_enum, value_name = "NAME")]
     encoder: Option<Architecture>,
-    /// Begin with the weights in FILE: .safetensors, or PyTorch's .pth, named as in torchvision (resnet) or timm (vit-s)
+    /// Begin with the weights in FILE: .safetensors or .pth, named as in torchvision (resnet) or timm (vit-s)
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Begin with the encoder that `metric pretrain` left in DIR

@@ -139,7 +139,6 @@ pub struct Encoder {
     body: Body,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a model has one")]
 #[derive(Module, Debug)]
 enum Body {
     Conv(ConvNet),

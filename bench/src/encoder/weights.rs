@@ -29,7 +29,7 @@ const WRAPPERS: &str = r"^(?:(?:state_dict|model|module)\.)+";
 #[derive(Debug, Clone)]
 pub struct Weights {
     path: PathBuf,
-    /// Names as in PyTorch, but for a shortcut's two layers.
+    /// Names as in `PyTorch`, but for a shortcut's two layers.
     tensors: BTreeMap<String, Entry>,
     /// Mean and deviation of the inputs.
     standardization: Option<[Vec<f32>; 2]>,
@@ -275,7 +275,7 @@ impl Encoder {
         Ok((encoder, loaded))
     }
 
-    /// Writes the network's weights as `.safetensors`, with the names and layouts of PyTorch: torchvision's for residual
+    /// Writes the network's weights as `.safetensors`, with the names and layouts of `PyTorch`: torchvision's for residual
     /// networks, timm's for transformers. Mean and deviation of the inputs go in the metadata, and
     /// [`with_weights`](Self::with_weights) makes the same encoder of the file, to the bit.
     ///

@@ -251,7 +251,7 @@ fn files_that_do_not_fit_are_refused_with_the_tensor_at_fault() {
         values: vec![1.0],
     };
     let more = changed(dir.path(), |dict| {
-        drop(dict.insert("hidden.bias".into(), one))
+        drop(dict.insert("hidden.bias".into(), one));
     });
     let error = read_mlp(&more).unwrap_err();
     assert!(matches!(&error, EncoderError::Unknown { name, .. } if name == "hidden.bias"));

@@ -118,6 +118,7 @@ macro_rules! methods {
         }
 
         /// One of the methods, chosen by name.
+        #[expect(clippy::large_enum_variant, reason = "a learner has one")]
         #[derive(Module, Debug)]
         pub enum AnyMethod {
             $(#[doc = concat!("See [`MethodName::", stringify!($name), "`].")] $name($method),)*
@@ -183,6 +184,16 @@ macro_rules! on_views {
     };
 }
 
+/// A tilt as of hard-negative contrast with `β = 1` and its `T = 0.5`.
+fn density_aware(settings: &Settings, device: &Device) -> DensityAwareContrast {
+    let negatives = DensityAware::new().with_beta(2.0);
+    DensityAwareContrast::new(
+        negatives.expect("a finite number"),
+        settings.temperature.unwrap_or(0.5),
+        device,
+    )
+}
+
 /// The paper's suspects: the ten highest scores from 0.7 on.
 fn cancellation(settings: &Settings, device: &Device) -> FalseNegativeCancellation {
     let suspects = FalseNegatives::top(10).and_then(|top| top.with_threshold(0.7));
@@ -214,16 +225,13 @@ methods! {
     /// Debiased contrastive learning.
     "debiased" Debiased(OnViews<DebiasedContrastiveLoss>) = at!(OnViews::debiased, 0.5);
     /// SimCLR with density-aware negatives, `β = 2` and `γ = 0.5`.
-    "density-aware" DensityAware(DensityAwareContrast) = |settings, device| {
-        let negatives = DensityAware::new().with_beta(2.0).expect("a finite number");
-        DensityAwareContrast::new(negatives, settings.temperature.unwrap_or(0.5), device)
-    };
+    "density-aware" DensityAware(DensityAwareContrast) = density_aware;
     /// DINO.
     "dino" Dino(Dino) = |settings, device| {
         let outputs = settings.prototypes.unwrap_or(65_536);
         Dino::new(outputs, settings.temperature.unwrap_or(0.1), device)
     };
-    /// FastAP on views.
+    /// `FastAP` on views.
     "fast-ap" FastAp(OnViews<FastApLoss>) = on_views!(FastApLossConfig);
     /// False negative cancellation by attraction.
     "fnc" Fnc(FalseNegativeCancellation) = cancellation;
@@ -280,7 +288,7 @@ methods! {
     /// `SimSiam` with gradients through both views, which collapses.
     "simsiam-without-stop" SimSiamWithoutStop(SimSiam) =
         |_, device| SimSiam::new(device).without_stop_gradient();
-    /// SmoothAP on views.
+    /// `SmoothAP` on views.
     "smooth-ap" SmoothAp(OnViews<SmoothApLoss>) = on_views!(SmoothApLossConfig);
     /// The soft nearest neighbour loss on views.
     "soft-nearest-neighbor" SoftNearestNeighbor(OnViews<SoftNearestNeighborLoss>) =

@@ -124,6 +124,8 @@ impl Method for FalseNegativeCancellation {
     }
 
     fn chance(&self, views: usize, examples: usize, _memory: &Memory) -> Option<f64> {
-        Some(((views.min(COMPARED) * examples - 1) as f64).ln())
+        // Of outputs that are all alike, suspects may be left out to the last.
+        let others = (views.min(COMPARED) * examples - 1) as f64;
+        self.attracts.then_some(others.ln())
     }
 }
