@@ -177,7 +177,7 @@ fn a_run_set_up_to_collapse_says_so_within_two_epochs() {
         (report, watch.warnings)
     };
     let collapsing = PretrainConfig {
-        views: ViewsName::SmallGrey,
+        learning_rate: 0.2,
         ..config("simsiam-without-stop", 78)
     };
     let (report, warnings) = run(collapsing);

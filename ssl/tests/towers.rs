@@ -148,7 +148,7 @@ impl Training {
             .gradients(&[self.batch()], done, &self.memory)
             .unwrap();
         assert!(learned.loss.into_scalar::<f32>().is_finite());
-        let towers = self.optimizer.step(0.02, self.towers, learned.gradients);
+        let towers = self.optimizer.step(0.2, self.towers, learned.gradients);
         self.towers = towers.after_step().unwrap();
         self.towers
             .remember(learned.keys, &things, &mut self.memory)
@@ -185,7 +185,7 @@ fn towers_come_to_find_each_others_rows() {
     let device = device();
     for towers in [clip(1, &device), albef(1, &config().with_queue(N), &device)] {
         let temperature = numbers(towers.temperature().unwrap());
-        let mut training = Training::new(towers, 120);
+        let mut training = Training::new(towers, 400);
         // By chance 1/64.
         assert!(
             training.recall().iter().all(|&share| share < 0.15),
