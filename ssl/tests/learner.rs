@@ -7,10 +7,12 @@
 
 mod common;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor};
-use common::{FEATURES, Small, SmallConfig, are_close, device, numbers, random, views};
+use common::{
+    FEATURES, Small, SmallConfig, all_numbers, are_close, device, numbers, random, views,
+};
 use metric_ssl::{
     AnyMethod, LearnError, Learner, Memory, Method, MethodName, Moco, Now, OnViews, Settings,
 };
@@ -106,19 +108,6 @@ impl Training {
         }
         self
     }
-}
-
-/// All numbers of a module, running statistics included.
-fn all_numbers<M: Module>(module: &M) -> Vec<f32> {
-    struct All(Vec<f32>);
-    impl ModuleVisitor for All {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(numbers(param.val()));
-        }
-    }
-    let mut all = All(Vec::new());
-    module.valid().visit(&mut all);
-    all.0
 }
 
 #[test]

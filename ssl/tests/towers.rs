@@ -7,12 +7,12 @@
 
 mod common;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use common::{are_close, device, numbers, random};
+use common::{all_numbers, are_close, device, numbers, random};
 use metric_core::Error;
 use metric_losses::{CachedGradientsError, ClipLossConfig, SoftInfoNceLossConfig, l2_normalize};
 use metric_sampling::BufferError;
@@ -168,19 +168,6 @@ impl Training {
             .unwrap()
             .map(|of_1| of_1[0])
     }
-}
-
-/// All numbers of a module.
-fn all_numbers<M: Module>(module: &M) -> Vec<f32> {
-    struct All(Vec<f32>);
-    impl ModuleVisitor for All {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(numbers(param.val()));
-        }
-    }
-    let mut all = All(Vec::new());
-    module.visit(&mut all);
-    all.0
 }
 
 #[test]

@@ -6,7 +6,7 @@
 )]
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -83,4 +83,17 @@ pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// Whether both have the same length and no two entries differ by more.
 pub(crate) fn are_close(got: &[f32], want: &[f32], most: f32) -> bool {
     got.len() == want.len() && got.iter().zip(want).all(|(g, w)| (g - w).abs() <= most)
+}
+
+/// All numbers of a module, running statistics included.
+pub(crate) fn all_numbers<M: Module>(module: &M) -> Vec<f32> {
+    struct All(Vec<f32>);
+    impl ModuleVisitor for All {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(numbers(param.val()));
+        }
+    }
+    let mut all = All(Vec::new());
+    module.valid().visit(&mut all);
+    all.0
 }
