@@ -481,6 +481,24 @@ fn what_does_not_fit_is_refused_before_anything_is_learned() {
 }
 
 #[test]
+fn queues_take_the_keys_of_both_sides_or_of_none() {
+    let device = device();
+    let towers = albef(1, &config(), &device);
+    let mut memory = towers.memory(DIM).unwrap();
+    let good = || Tensor::<2>::ones([2, DIM], &device);
+    let broken = || good() * f32::NAN;
+    for keys in [[good(), broken()], [broken(), good()]] {
+        let error = towers.remember(Some(keys), &[1, 2], &mut memory);
+        assert!(error.unwrap_err().to_string().contains("row 0"));
+        assert_eq!(memory, towers.memory(DIM).unwrap());
+    }
+    towers
+        .remember(Some([good(), good()]), &[1, 2], &mut memory)
+        .unwrap();
+    assert_eq!(memory.b.queue.unwrap().labels(), [1, 2]);
+}
+
+#[test]
 fn recall_is_counted_both_ways() {
     // Angles in degrees; the partners of the first two have come too near to each other.
     let rows = |angles: [f32; 4]| {

@@ -31,9 +31,16 @@ impl TowersMemory {
         examples: &[usize],
     ) -> Result<(), TowersError> {
         let labels: Vec<i64> = examples.iter().map(|&example| example as i64).collect();
+        let (a, b) = (download(a), download(b));
+        // All else that a queue refuses it refuses on both sides.
+        if let Some(((row, column), _)) = b.indexed_iter().find(|(_, x)| !x.is_finite()) {
+            let what = "rows";
+            let error = metric_core::Error::NonFinite { what, row, column };
+            return Err(BufferError::Data(error).into());
+        }
         for (memory, keys) in [(&mut self.a, a), (&mut self.b, b)] {
             if let Some(queue) = &mut memory.queue {
-                queue.push(download(keys).view(), &labels)?;
+                queue.push(keys.view(), &labels)?;
             }
         }
         Ok(())

@@ -247,7 +247,7 @@ impl<A: Module + ModuleDisplay, B: Module + ModuleDisplay> Towers<A, B> {
         Ok(self)
     }
 
-    /// Puts the batch's keys into the queues, with the numbers of their examples. A queue that refuses them stays as it was.
+    /// Puts the batch's keys into the queues, with the numbers of their examples. If one queue refuses them, both stay as they were.
     ///
     /// # Errors
     /// [`TowersError::Memory`] for keys that are not finite, more than a queue holds, or not one for each example.
