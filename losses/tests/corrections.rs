@@ -354,6 +354,33 @@ fn equal_largest_similarities_share_the_gradient() {
     });
 }
 
+/// R32. There are more triplets than a 32-bit number counts.
+#[test]
+fn billions_of_triplets_are_counted() {
+    let half = 1300;
+    let rows: Rows = (0..2 * half).map(|i| vec![f64::from(i % 2)]).collect();
+    let classes: Vec<i64> = (0..2 * i64::from(half)).map(|i| i % 2).collect();
+    let triplets = 2.0 * f64::from(half) * f64::from(half - 1) * f64::from(half);
+    assert!(triplets > f64::from(u32::MAX));
+    for (reducer, expected) in [
+        (Reducer::Sum, triplets),
+        (Reducer::Mean, 1.0),
+        (Reducer::AvgNonZero, 1.0),
+    ] {
+        // Positives coincide and negatives are 1 away: each triplet has 0 − 1 + 2.
+        let loss = TripletMarginLossConfig::new()
+            .with_margin(2.0)
+            .with_reducer(reducer)
+            .init(&device());
+        let (value, _) =
+            value_and_gradient(&rows, DType::F32, &|x| loss.forward(x, labels(&classes)));
+        assert!(
+            (value - expected).abs() < 1e-5 * expected,
+            "{reducer:?}: {value}, {expected}"
+        );
+    }
+}
+
 /// R35. Half of 1.4 million pairs are positive: each against a row of 1,200 would take 3.5 GB.
 #[test]
 fn nt_xent_of_many_positives_holds_no_cube() {

@@ -236,6 +236,26 @@ fn a_bin_of_the_histogram_gives_every_subset_alike_often() {
     );
 }
 
+/// Correction R7 of pytorch-metric-learning: distances of one `ε` more each fall into bins of their own.
+#[test]
+fn bins_tell_distances_apart_that_are_next_to_each_other() {
+    let mined = |step: f32| {
+        let far = (0..8).map(|k| 1.0 + step * k as f32);
+        let rows = Array2::from_shape_vec((9, 1), std::iter::once(0.0).chain(far).collect());
+        let rows = rows.unwrap();
+        let labels = [0, 1, 1, 1, 1, 1, 1, 1, 1];
+        let batch = Batch::new(rows.view(), Relevance::labels(&labels)).unwrap();
+        let miner = UniformHistogram::new(8, 0, 1).unwrap();
+        let pairs = miner.mine(&batch, &mut generator(7)).unwrap();
+        let of_pair = |(a, b): (u32, u32)| a.max(b);
+        let mut others: Vec<u32> = pairs.negative.iter().map(of_pair).collect();
+        others.sort_unstable();
+        others
+    };
+    assert_eq!(mined(f32::EPSILON), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(mined(0.0).len(), 1, "all in one bin");
+}
+
 #[test]
 fn a_switch_happens_as_often_as_asked_and_takes_every_positive_alike() {
     // Batch-hard gives (0, 3, 4): 4 positives, of which each is switched to with chance 0.4 / 3.
