@@ -39,6 +39,7 @@ fn config(method: &str, steps: u64) -> PretrainConfig {
             ..Settings::default()
         },
         labelled: None,
+        teacher: None,
         views: ViewsName::Auto,
         encoder: None,
         weights: None,
@@ -204,6 +205,8 @@ fn every_method_runs_by_its_name() {
         config.data.limit = Some(80);
         config.labelled = Some(2);
         config.settings.support = Some(2);
+        // The first run teaches.
+        config.teacher = (name == "distilled").then(|| dir.path().join(MethodName::NAMES[0]));
         let run = Pretraining::create(&dir.path().join(name), config).unwrap();
         let report = finish(&run, &mut Observer::default());
         assert_eq!(report.loss.len(), 3, "{name}");
@@ -365,6 +368,21 @@ fn what_cannot_work_is_refused_before_anything_is_written() {
         ..config("moco-v1", 3)
     });
     assert_eq!(error, "--queue must hold a batch");
+    for (method, teacher) in [("distilled", None), ("simclr", Some("run".into()))] {
+        let error = refuse(PretrainConfig {
+            teacher,
+            ..config(method, 3)
+        });
+        assert_eq!(
+            error,
+            "--method distilled needs a --teacher, and no other method takes one"
+        );
+    }
+    let error = refuse(PretrainConfig {
+        teacher: Some(dir.path().join("nowhere")),
+        ..config("distilled", 3)
+    });
+    assert!(error.contains("nowhere"), "{error}");
     let error = refuse(PretrainConfig {
         learning_rate: f64::NAN,
         ..config("simclr", 3)

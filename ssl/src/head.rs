@@ -127,6 +127,24 @@ struct Layer {
 }
 
 impl Head {
+    /// The same head with these prototypes, of which the directions count.
+    ///
+    /// # Shapes
+    /// - `prototypes`: `[count, output]`
+    ///
+    /// # Panics
+    /// If the head has no prototypes, or others in number or length.
+    pub fn with_prototypes(mut self, prototypes: Tensor<2>) -> Self {
+        let linear = self.prototypes.as_mut();
+        let linear = linear.expect("a head that was configured with prototypes");
+        let columns = prototypes.transpose();
+        linear.weight = linear.weight.clone().map(|weight| {
+            assert_eq!(columns.dims(), weight.dims(), "as many, and as long");
+            columns
+        });
+        self
+    }
+
     /// # Shapes
     /// - `rows`: `[n, input]`
     /// - output: `[n, width]`, not normalized

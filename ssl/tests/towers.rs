@@ -12,7 +12,7 @@ use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use common::{all_numbers, are_close, device, numbers, random};
+use common::{all_numbers, alone, are_close, device, numbers, random};
 use metric_core::Error;
 use metric_losses::{CachedGradientsError, ClipLossConfig, SoftInfoNceLossConfig, l2_normalize};
 use metric_sampling::BufferError;
@@ -57,12 +57,9 @@ impl Tower<Tensor<2, Int>> for Reader {
 type Pair = Towers<Eye, Reader>;
 type Batch = (Tensor<2>, Tensor<2, Int>);
 
-/// The seed is the whole process's: whoever draws from it is alone.
+/// Towers of this seed.
 fn modules(seed: u64, dim_of_names: usize, device: &Device) -> (Eye, Reader) {
-    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _alone = ALONE
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     device.seed(seed);
     let linear = LinearConfig::new(PIXELS, DIM).init(device);
     let words = EmbeddingConfig::new(TOKENS, dim_of_names).init(device);

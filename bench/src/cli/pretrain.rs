@@ -26,9 +26,12 @@ pub(crate) struct PretrainArgs {
     /// How to learn
     #[arg(long, default_value = "simclr", value_name = "NAME", value_parser = method_names())]
     method: MethodName,
-    /// Of each class so many examples whose class a method that is told classes (sup-con, mean-teacher) is told [default: all]
+    /// Of each class so many examples whose class a method that is told classes (sup-con, mean-teacher, distilled) is told [default: all]
     #[arg(long, value_name = "N")]
     labelled: Option<usize>,
+    /// The run in DIR, learned without labels, whose features and labelled examples teach the student of `--method distilled`
+    #[arg(long, value_name = "DIR")]
+    teacher: Option<PathBuf>,
     /// How views are made [default: characters or small-grey for grey images, else simclr]
     #[arg(long, value_enum, default_value = "auto")]
     views: ViewsName,
@@ -164,6 +167,7 @@ impl PretrainArgs {
                 classes: None,
             },
             labelled: self.labelled,
+            teacher: self.teacher.clone(),
             views: self.views,
             encoder: self.encoder,
             weights: self.weights.clone(),

@@ -18,7 +18,7 @@ use metric_sampling::positives::FalseNegatives;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BarlowTwins, Byol, DensityAwareContrast, Dino, FalseNegativeCancellation,
+    BarlowTwins, Byol, DensityAwareContrast, Dino, Distilled, FalseNegativeCancellation,
     InstanceDiscrimination, MeanTeacher, Memory, Method, MoChi, Moco, MocoV3, Nnclr, Now, OnViews,
     Outputs, Parts, Pcl, SimSiam, SwAv, VicReg,
 };
@@ -45,7 +45,7 @@ pub struct Settings {
     pub prototypes: Option<usize>,
     /// Support views of an image, where false negatives are looked for.
     pub support: Option<usize>,
-    /// Classes of the examples that a mean teacher is told.
+    /// Classes of the examples that a mean teacher, or the teacher of a distillation, is told.
     pub classes: Option<usize>,
 }
 
@@ -230,6 +230,11 @@ methods! {
     "dino" Dino(Dino) = |settings, device| {
         let outputs = settings.prototypes.unwrap_or(65_536);
         Dino::new(outputs, settings.temperature.unwrap_or(0.1), device)
+    };
+    /// Distillation of a teacher, which the learner is to be given.
+    "distilled" Distilled(Distilled) = |settings, device| {
+        let classes = settings.classes.unwrap_or(1);
+        Distilled::new(classes, settings.temperature.unwrap_or(0.1), device)
     };
     /// `FastAP` on views.
     "fast-ap" FastAp(OnViews<FastApLoss>) = on_views!(FastApLossConfig);

@@ -97,3 +97,11 @@ pub(crate) fn all_numbers<M: Module>(module: &M) -> Vec<f32> {
     module.valid().visit(&mut all);
     all.0
 }
+
+/// The seed is the whole process's: whoever draws from it is alone.
+pub(crate) fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -66,7 +66,7 @@ impl Batches {
         Ok(Self {
             sampler: UniformSampler::new(images.len(), size).map_err(failed)?,
             views: views(config, images, at_least).map_err(refused)?,
-            labels: told(images, config.labelled).into(),
+            labels: told(images.labels(), config.labelled).into(),
             images: Arc::new(images.clone()),
             size,
             seed: config.seed,
@@ -178,16 +178,17 @@ fn views(config: &PretrainConfig, images: &ImageSet, at_least: usize) -> Result<
     Views::new(recipes)
 }
 
-/// The classes of all examples, or of the first so many of each class.
-fn told(images: &ImageSet, labelled: Option<usize>) -> Vec<i64> {
-    let mut left = vec![labelled.unwrap_or(usize::MAX); images.classes()];
+/// The classes of all examples, or of the first so many of each class; others are below 0.
+pub(super) fn told(labels: &[u32], labelled: Option<usize>) -> Vec<i64> {
+    let classes = labels.iter().max().map_or(0, |&last| last as usize + 1);
+    let mut left = vec![labelled.unwrap_or(usize::MAX); classes];
     let tell = |&class: &u32| {
         let left = &mut left[class as usize];
         let is_told = *left > 0;
         *left = left.saturating_sub(1);
         if is_told { i64::from(class) } else { -1 }
     };
-    images.labels().iter().map(tell).collect()
+    labels.iter().map(tell).collect()
 }
 
 fn shape(images: &ImageSet) -> Result<ImageShape, ViewError> {

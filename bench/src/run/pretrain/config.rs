@@ -19,6 +19,9 @@ pub struct PretrainConfig {
     /// How many examples of each class a method that is told classes is told; all if none.
     #[serde(default)]
     pub labelled: Option<usize>,
+    /// A finished run without labels whose features, with the classes that are told, teach a distilled student.
+    #[serde(default)]
+    pub teacher: Option<PathBuf>,
     /// How views are made.
     pub views: ViewsName,
     /// The network; `None` takes the small convolutional one.
@@ -120,6 +123,10 @@ impl PretrainConfig {
         )?;
         require(count(settings.splits), "--splits must be at least 1")?;
         require(count(self.labelled), "--labelled must be at least 1")?;
+        require(
+            self.teacher.is_some() == (self.method == MethodName::Distilled),
+            "--method distilled needs a --teacher, and no other method takes one",
+        )?;
         require(
             [
                 settings.queue,

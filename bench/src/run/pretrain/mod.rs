@@ -9,6 +9,7 @@ mod config;
 mod execute;
 mod judge;
 mod pretrainer;
+mod teacher;
 
 pub use config::{OptimizerName, PretrainConfig, ViewsName};
 pub use execute::{PretrainOutcome, Pretraining};

@@ -14,8 +14,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::batches::ViewBatch;
+use super::batches::{ViewBatch, told};
 use super::config::{OptimizerName, PretrainConfig};
+use super::teacher::teacher;
 use crate::encoder::{Encoder, EncoderConfig, Loaded};
 use crate::optimizer::AdamW;
 use crate::run::checkpoint::{self, load_module, load_optimizer, save_module, save_optimizer};
@@ -94,7 +95,11 @@ impl<'a> Pretrainer<'a> {
         if parts.queue.is_some_and(|length| length < config.batch) {
             return Err(RunError::Invalid("--queue must hold a batch".into()));
         }
-        let learner = Learner::with_parts(encoder, method, &parts, &device);
+        let mut learner = Learner::with_parts(encoder, method, &parts, &device);
+        if let Some(dir) = &config.teacher {
+            let told = told(train.labels(), config.labelled);
+            learner = learner.with_teacher(teacher(dir, train, &told, &device)?);
+        }
         let memory = learner
             .memory(train.len(), &mut generator)
             .map_err(|source| RunError::Learning {
