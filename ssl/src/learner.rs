@@ -65,6 +65,7 @@ pub struct Learner<E: Module, M: Module> {
 /// Which views go where.
 #[derive(Debug, Clone)]
 struct Shown {
+    views: usize,
     student: usize,
     teacher: std::ops::Range<usize>,
     queue: Option<usize>,
@@ -112,6 +113,7 @@ impl<E: Backbone, M: Method> Learner<E, M> {
             network,
             method,
             shown: Shown {
+                views: parts.views(),
                 student: parts.student_views,
                 teacher: parts.taught.clone(),
                 queue: parts.queue,
@@ -127,8 +129,7 @@ impl<E: Backbone, M: Method> Learner<E, M> {
 
     /// Fewest views of an image that a batch must have.
     pub fn views(&self) -> usize {
-        let of_teacher = self.teacher.as_ref().map_or(0, |_| self.shown.teacher.end);
-        of_teacher.max(self.shown.student.min(2))
+        self.shown.views
     }
 
     /// The same with this network as the teacher, which a learner of [`Distilled`](crate::Distilled) has to be given. Its
@@ -288,7 +289,10 @@ impl<E: Backbone, M: Method> Learner<E, M> {
     /// # Errors
     /// [`LearnError::Teacher`] for a momentum out of range.
     pub fn after_step(mut self, outputs: &Outputs, now: &mut Now<'_>) -> Result<Self, LearnError> {
-        if let (Some(teacher), Some(follows)) = (self.teacher.take(), self.shown.follows) {
+        let follows = self.shown.follows.filter(|follows| !follows.is_still());
+        if let Some(follows) = follows
+            && let Some(teacher) = self.teacher.take()
+        {
             let momentum = match follows.rises {
                 true => cosine_momentum(follows.momentum, now.step, now.steps),
                 false => follows.momentum,

@@ -372,6 +372,16 @@ fn a_mean_teacher_learns_the_classes_it_is_told() {
 }
 
 #[test]
+fn no_choice_makes_the_teacher_of_a_distillation_follow() {
+    let settings = Settings {
+        momentum: Some(0.9),
+        ..Settings::default()
+    };
+    let parts = settings.apply(Distilled::new(3, 0.1, &device()).parts(FEATURES));
+    assert!((parts.teacher.unwrap().momentum - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
 fn a_distilled_student_says_what_its_teacher_says() {
     let device = device();
     let method = || Distilled::new(3, 0.1, &device);

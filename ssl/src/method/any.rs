@@ -64,7 +64,9 @@ impl Settings {
             head.hidden = self.hidden.unwrap_or(head.hidden);
             (head.input, head.output) = (output, output);
         }
-        if let Some(teacher) = &mut parts.teacher {
+        // A teacher that stands still has no momentum to choose.
+        let teacher = parts.teacher.as_mut();
+        if let Some(teacher) = teacher.filter(|teacher| !teacher.is_still()) {
             teacher.momentum = self.momentum.unwrap_or(teacher.momentum);
             teacher.splits = self.splits.unwrap_or(teacher.splits);
         }

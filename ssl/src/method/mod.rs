@@ -159,6 +159,12 @@ impl Parts {
             clusters: Vec::new(),
         }
     }
+
+    /// Fewest views of an image that a batch must have.
+    pub fn views(&self) -> usize {
+        let of_teacher = self.teacher.map_or(0, |_| self.taught.end);
+        of_teacher.max(self.student_views.min(2))
+    }
 }
 
 /// A teacher that follows the student.
@@ -181,6 +187,11 @@ impl TeacherConfig {
             rises: false,
             splits: 1,
         }
+    }
+
+    /// Whether it does not follow.
+    pub(crate) fn is_still(&self) -> bool {
+        self.momentum >= 1.0 && !self.rises
     }
 }
 

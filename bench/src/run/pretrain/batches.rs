@@ -3,6 +3,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use metric_sampling::{BatchSampler, UniformSampler};
 use metric_ssl::views::{ImageRef, ImageShape, Prefetch, Recipe, ViewError, Views};
+use metric_ssl::{AnyMethod, Method};
 use ndarray::Array4;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -40,12 +41,8 @@ pub(crate) struct ViewBatch {
 }
 
 impl Batches {
-    /// Batches with at least so many views of an image.
-    pub(super) fn new(
-        config: &PretrainConfig,
-        train: &Examples,
-        at_least: usize,
-    ) -> Result<Self, RunError> {
+    /// Batches with as many views of an image as the method compares, at least.
+    pub(super) fn new(config: &PretrainConfig, train: &Examples) -> Result<Self, RunError> {
         let Examples::Images(images) = train else {
             return Err(RunError::Invalid(
                 "learning without labels makes views of images, and features have none".into(),
@@ -63,9 +60,14 @@ impl Batches {
                 images.len()
             )));
         }
+        let method = AnyMethod::new(config.method, &config.settings, &Device::flex());
+        let parts = config.settings.apply(method.parts(1));
+        if parts.queue.is_some_and(|length| length < size) {
+            return Err(RunError::Invalid("--queue must hold a batch".into()));
+        }
         Ok(Self {
             sampler: UniformSampler::new(images.len(), size).map_err(failed)?,
-            views: views(config, images, at_least).map_err(refused)?,
+            views: views(config, images, parts.views()).map_err(refused)?,
             labels: told(images.labels(), config.labelled).into(),
             images: Arc::new(images.clone()),
             size,

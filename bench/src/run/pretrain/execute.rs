@@ -126,8 +126,7 @@ impl Pretraining {
         }
         let data = Dataset::load(&self.config.data, self.config.seed, true)?;
         watch.data(self.config.seed, &data);
-        let views = Pretrainer::new(&self.config, &data.train, u64::MAX)?.views();
-        let batches = Batches::new(&self.config, &data.train, views)?;
+        let batches = Batches::new(&self.config, &data.train)?;
         let plan = self.plan(&batches, &data)?;
         let checkpoints = self.dir.join("checkpoint");
         let mut learner =
@@ -192,6 +191,9 @@ impl Pretraining {
         }
         let config = &self.config;
         check_encoder(config.encoder, config.weights.as_deref(), &data.train)?;
+        if let Some(teacher) = &config.teacher {
+            Self::open(teacher)?;
+        }
         let steps = match self.config.budget {
             Budget::Steps(steps) => steps,
             Budget::Minutes(minutes) => {

@@ -92,9 +92,6 @@ impl<'a> Pretrainer<'a> {
         };
         let method = AnyMethod::new(config.method, &settings, &device);
         let parts = settings.apply(method.parts(encoder.feature_size()));
-        if parts.queue.is_some_and(|length| length < config.batch) {
-            return Err(RunError::Invalid("--queue must hold a batch".into()));
-        }
         let mut learner = Learner::with_parts(encoder, method, &parts, &device);
         if let Some(dir) = &config.teacher {
             let told = told(train.labels(), config.labelled);
@@ -132,11 +129,6 @@ impl<'a> Pretrainer<'a> {
 
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
-    }
-
-    /// Fewest views of an image that a batch must have.
-    pub(crate) fn views(&self) -> usize {
-        self.learner().views()
     }
 
     /// The next step waited so many seconds for its batch.
