@@ -32,7 +32,8 @@ pub type Relation = Arc<dyn Fn(i64, i64) -> f64 + Send + Sync>;
 /// **Weights**: the terms of row `i` as anchor are multiplied by `wᵢ` after the [`Reducer`](crate::Reducer) has chosen which
 /// count. Means divide by the **number** of terms, not by the sum of weights, as the class-weighted reducer of
 /// pytorch-metric-learning does: with weights of mean 1 the size of the loss stays. The weights of a reference set have no
-/// effect. They get no gradient.
+/// effect. They get no gradient. Losses against class vectors multiply the term of row `i` in the same way;
+/// [`ProxyAnchorLoss`](crate::ProxyAnchorLoss), whose terms are those of proxies, counts a row as often as it weighs.
 ///
 /// With a separate reference set both sides must be of one kind, and `from`, `to` and the function are those of the rows. The
 /// function need not be symmetric: it is asked for `(row, reference)`.
@@ -247,6 +248,12 @@ impl Labels {
             Kind::Classes(classes) => (**classes).clone(),
             Kind::Graded(_) => panic!("this loss needs integer labels: it is about classes"),
         }
+    }
+
+    /// Other classes for the same rows, which keep their weights.
+    pub(crate) fn with_classes(mut self, classes: Tensor<1, Int>) -> Self {
+        self.kind = Kind::Classes(Box::new(classes));
+        self
     }
 
     /// # Panics

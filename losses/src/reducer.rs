@@ -3,7 +3,8 @@ use burn::tensor::{Bool, Int, Tensor};
 
 use crate::anchors::Anchors;
 use crate::error::ConfigError;
-use crate::numerics::at_least_f32;
+use crate::labels::Labels;
+use crate::numerics::{at_least_f32, everywhere};
 use crate::ops::Terms;
 
 /// How the terms of a loss become one number.
@@ -142,6 +143,12 @@ impl Reducer {
                 (kept / count.reshape([1; D])).sum()
             }
         }
+    }
+
+    /// Reduces a term for each row, `[n, 1]`, times what the row weighs.
+    pub(crate) fn reduce_rows(self, losses: Tensor<2>, rows: &Labels) -> Tensor<1> {
+        let (every_row, rows) = (everywhere(&losses), Anchors::of(rows, &losses));
+        self.reduce_by(losses, every_row, &rows)
     }
 
     /// Those of the selected terms that count.

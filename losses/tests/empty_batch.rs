@@ -35,7 +35,7 @@ fn assert_is_zero_of_nothing(name: &str, loss: &dyn Fn(Tensor<2>) -> Tensor<1>) 
 #[test]
 fn losses_against_classes_are_zero_for_an_empty_batch() {
     for (name, loss) in against_classes() {
-        assert_is_zero_of_nothing(name, &|x| loss(x, no_labels()));
+        assert_is_zero_of_nothing(name, &|x| loss(x, no_labels().into()));
     }
     let elastic = ElasticFaceLossConfig::new(4, DIM).init(&device());
     let margins = Tensor::<1>::zeros([0], &device());
@@ -63,7 +63,7 @@ macro_rules! with_reference {
 #[test]
 fn losses_over_pairs_are_zero_for_an_empty_batch_and_an_empty_reference_set() {
     for (name, loss) in over_pairs() {
-        assert_is_zero_of_nothing(name, &|x| loss(x, no_labels()));
+        assert_is_zero_of_nothing(name, &|x| loss(x, no_labels().into()));
     }
     with_reference!(
         AngularLossConfig::new(),
@@ -95,7 +95,7 @@ fn losses_over_pairs_are_zero_for_an_empty_batch_and_an_empty_reference_set() {
 #[test]
 fn labels_without_rows_are_still_an_error() {
     for (name, loss) in against_classes() {
-        let call = std::panic::AssertUnwindSafe(|| loss(no_rows(), labels(&[0])));
+        let call = std::panic::AssertUnwindSafe(|| loss(no_rows(), labels(&[0]).into()));
         let panic = std::panic::catch_unwind(call).expect_err(name);
         let message = panic.downcast_ref::<String>().expect("with a message");
         assert!(message.contains("one label a row"), "{name}: {message}");

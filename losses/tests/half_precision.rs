@@ -20,7 +20,7 @@ const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 /// `2^-14` is rounded to a multiple of `2^-24`.
 fn assert_is_that_of_f32((name, loss): &(&str, Loss), rows: &Rows, (dtype, digits): (DType, i32)) {
     let rows = to_rows(tensor(rows, dtype));
-    let of = |dtype| value_and_gradient(&rows, dtype, &|x| loss(x, labels(&CLASSES)));
+    let of = |dtype| value_and_gradient(&rows, dtype, &|x| loss(x, labels(&CLASSES).into()));
     let ((value, gradient), (expected, wanted)) = (of(dtype), of(DType::F32));
     assert!(value.is_finite(), "{name}: {value}");
     assert_eq!(value, expected, "{name}");

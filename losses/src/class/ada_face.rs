@@ -2,12 +2,13 @@ use std::f64::consts::PI;
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::row_norms;
 use crate::reducer::Reducer;
 
@@ -92,7 +93,7 @@ impl AdaFaceLossConfig {
 /// `O((n + classes) · dim)`.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::AdaFaceLossConfig;
 ///
 /// let device = Device::flex();
@@ -123,7 +124,8 @@ impl AdaFaceLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }

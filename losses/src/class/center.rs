@@ -3,8 +3,10 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{at_least_f32, divide};
 use crate::pairs::assert_labels;
+use crate::reducer::Reducer;
 
 /// Configuration of [`CenterLoss`].
 #[derive(Config, Debug)]
@@ -89,15 +91,15 @@ impl CenterLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         let [n, _] = embeddings.dims();
-        let centers = self.centers.val().detach().select(0, labels);
-        divide(
-            (at_least_f32(embeddings) - centers).square(),
-            (2 * n.max(1)) as f64,
-        )
-        .sum()
+        let centers = self.centers.val().detach();
+        let centers = centers.select(0, labels.expect_classes());
+        let squares = (at_least_f32(embeddings) - centers).square();
+        let terms = divide(squares, (2 * n.max(1)) as f64).sum_dim(1);
+        Reducer::Sum.reduce_rows(terms, &labels)
     }
 
     /// The loss with its centres moved towards the rows of the batch, off the graph.

@@ -5,6 +5,7 @@ use metric_core::Scalar;
 
 use super::cross_entropy::{cross_entropy, target_mask};
 use crate::distance::EmbeddingDistance;
+use crate::labels::Labels;
 use crate::numerics::{at_least_f32, l2_normalize, safe_sqrt};
 use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus, stream_with};
 use crate::pairs::assert_labels;
@@ -22,7 +23,7 @@ pub(crate) struct ClassCosines {
     rows: Tensor<2>,
     /// The unit class vector of every row, `[n, dim]`.
     own: Tensor<2>,
-    labels: Tensor<1, Int>,
+    labels: Labels,
 }
 
 enum Classes {
@@ -36,11 +37,11 @@ impl ClassCosines {
     /// Of rows and one vector a class.
     ///
     /// # Panics
-    /// If a label is out of range or there is not one a row.
-    pub(crate) fn new(rows: Tensor<2>, weight: Tensor<2>, labels: Tensor<1, Int>) -> Self {
+    /// If a label is no integer or out of range, or there is not one a row.
+    pub(crate) fn new(rows: Tensor<2>, weight: Tensor<2>, labels: Labels) -> Self {
         assert_labels(&rows, &labels);
         let (given, weight) = (at_least_f32(rows), at_least_f32(weight));
-        let own = l2_normalize(weight.clone().select(0, labels.clone()));
+        let own = l2_normalize(weight.clone().select(0, labels.expect_classes()));
         Self::of(given, own, Classes::Vectors(weight), labels)
     }
 
@@ -48,11 +49,11 @@ impl ClassCosines {
     /// `c · sub_centers ..` of `weight`.
     ///
     /// # Panics
-    /// If a label is out of range or there is not one a row.
+    /// If a label is no integer or out of range, or there is not one a row.
     pub(crate) fn to_closest(
         rows: Tensor<2>,
         weight: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: Labels,
         sub_centers: usize,
     ) -> Self {
         if sub_centers == 1 {
@@ -66,13 +67,14 @@ impl ClassCosines {
         let by_class = all.reshape([n, columns / sub_centers, sub_centers]);
         let (largest, closest) = by_class.max_dim_with_indices(2);
         let closest = closest.squeeze_dim::<2>(2);
-        let closest = closest.gather(1, labels.clone().reshape([n, 1]));
-        let own = labels.clone() * sub_centers as i64 + closest.squeeze_dim(1);
+        let of_rows = labels.expect_classes();
+        let closest = closest.gather(1, of_rows.clone().reshape([n, 1]));
+        let own = of_rows * sub_centers as i64 + closest.squeeze_dim(1);
         let all = Classes::Cosines(largest.squeeze_dim(2));
         Self::of(given, vectors.select(0, own), all, labels)
     }
 
-    fn of(given: Tensor<2>, own: Tensor<2>, classes: Classes, labels: Tensor<1, Int>) -> Self {
+    fn of(given: Tensor<2>, own: Tensor<2>, classes: Classes, labels: Labels) -> Self {
         let rows = l2_normalize(given.clone());
         Self {
             target: (rows.clone() * own.clone()).sum_dim(1),
@@ -148,7 +150,7 @@ impl ClassCosines {
     pub(crate) fn with_target(self, target: Tensor<2>) -> Tensor<2> {
         let all = self.all();
         let [n, classes] = all.dims();
-        let is_target = target_mask(self.labels, classes);
+        let is_target = target_mask(self.labels.expect_classes(), classes);
         all.mask_where(is_target, target.expand([n, classes]))
     }
 
@@ -157,8 +159,9 @@ impl ClassCosines {
         let labels = self.labels.clone();
         if let Classes::Vectors(weight) = &self.classes {
             let [classes, _] = weight.dims();
-            let numbers = Tensor::arange(0..classes as i64, &labels.device());
-            let batch = (self.given.clone(), labels.clone().into());
+            let device = labels.expect_classes().device();
+            let numbers = Tensor::<1, Int>::arange(0..classes as i64, &device);
+            let batch = (self.given.clone(), labels.clone());
             let reference = Some((weight.clone(), numbers.into()));
             let way = (EmbeddingDistance::Cosine, reducer);
             let by_rows = OtherClasses { scale, reducer };
@@ -167,7 +170,7 @@ impl ClassCosines {
                 return loss;
             }
         }
-        cross_entropy(self.with_target(target) * scale, labels, reducer)
+        cross_entropy(self.with_target(target) * scale, &labels, reducer)
     }
 }
 

@@ -6,6 +6,7 @@ use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::reducer::Reducer;
 
 /// Configuration of [`CombinedMarginLoss`].
@@ -111,8 +112,8 @@ impl CombinedMarginLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        self.loss_of(embeddings, self.weight.val(), labels)
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        self.loss_of(embeddings, self.weight.val(), labels.into())
     }
 
     /// The loss against some of the classes: Partial FC, for class counts whose logits do not fit.
@@ -131,11 +132,13 @@ impl CombinedMarginLoss {
     pub fn forward_sampled(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         classes: Tensor<1, Int>,
     ) -> Tensor<1> {
+        let labels = labels.into();
+        let of_rows = labels.expect_classes();
         let ([num_classes, _], [k]) = (self.weight.dims(), classes.dims());
-        let device = labels.device();
+        let device = of_rows.device();
         // Where a class stands among the chosen; k, which no lookup finds, for the others.
         let places = Tensor::<1, Int>::arange(0..k as i64, &device) - k as i64;
         let places = Tensor::<1, Int>::full([num_classes], k as i64, &device).select_assign(
@@ -145,10 +148,14 @@ impl CombinedMarginLoss {
             IndexingUpdateOp::Add,
         );
         let weight = self.weight.val().select(0, classes);
-        self.loss_of(embeddings, weight, places.select(0, labels))
+        self.loss_of(
+            embeddings,
+            weight,
+            labels.with_classes(places.select(0, of_rows)),
+        )
     }
 
-    fn loss_of(&self, rows: Tensor<2>, weight: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    fn loss_of(&self, rows: Tensor<2>, weight: Tensor<2>, labels: Labels) -> Tensor<1> {
         if let Some(zero) = zero_if_empty(&rows, &labels) {
             return zero;
         }

@@ -1,7 +1,8 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor};
 
-use crate::numerics::{everywhere, zero_without_rows};
+use crate::labels::Labels;
+use crate::numerics::zero_without_rows;
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -9,7 +10,7 @@ use crate::reducer::Reducer;
 ///
 /// # Panics
 /// If there is not one label a row.
-pub(crate) fn zero_if_empty(rows: &Tensor<2>, labels: &Tensor<1, Int>) -> Option<Tensor<1>> {
+pub(crate) fn zero_if_empty(rows: &Tensor<2>, labels: &Labels) -> Option<Tensor<1>> {
     assert_labels(rows, labels);
     zero_without_rows(&[rows])
 }
@@ -25,14 +26,8 @@ pub(crate) fn cross_entropies(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tens
 /// # Shapes
 /// - `logits`: `[n, classes]`, `labels`: `[n]`
 /// - output: `[1]`
-pub(crate) fn cross_entropy(
-    logits: Tensor<2>,
-    labels: Tensor<1, Int>,
-    reducer: Reducer,
-) -> Tensor<1> {
-    let losses = cross_entropies(logits, labels);
-    let every_row = everywhere(&losses);
-    reducer.reduce(losses, every_row)
+pub(crate) fn cross_entropy(logits: Tensor<2>, labels: &Labels, reducer: Reducer) -> Tensor<1> {
+    reducer.reduce_rows(cross_entropies(logits, labels.expect_classes()), labels)
 }
 
 /// True at `[i, labels[i]]`: `[n, classes]`.

@@ -6,6 +6,7 @@ use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::reducer::Reducer;
 
 /// Configuration of [`CurricularFaceLoss`].
@@ -111,7 +112,8 @@ impl CurricularFaceLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
@@ -134,7 +136,7 @@ impl CurricularFaceLoss {
     /// If a label is out of range or there is not one a row.
     pub fn update(mut self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Self {
         let weight = self.weight.val().detach();
-        let cosines = ClassCosines::new(embeddings.detach(), weight, labels);
+        let cosines = ClassCosines::new(embeddings.detach(), weight, labels.into());
         let t = self.t.val();
         let mean = cosines.target.mean().cast(t.dtype());
         self.t = with_values(self.t, mean * self.rate + t * (1.0 - self.rate));

@@ -1,11 +1,12 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::reducer::Reducer;
 
 /// Configuration of [`DynamicArcFaceLoss`].
@@ -112,7 +113,7 @@ impl DynamicArcFaceLossConfig {
 /// Cost: `O(n · K · classes · dim)` time, `O(n · K · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::DynamicArcFaceLossConfig;
 ///
 /// let device = Device::flex();
@@ -141,15 +142,16 @@ impl DynamicArcFaceLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
-        let (weight, [n]) = (self.weight.val(), labels.dims());
+        let (weight, n) = (self.weight.val(), labels.len());
         let cosines =
             ClassCosines::to_closest(embeddings, weight, labels.clone(), self.sub_centers);
         let margins = self.margins.val().detach().cast(cosines.target.dtype());
-        let target = cosines.plus_angle(margins.select(0, labels).reshape([n, 1]));
+        let target = cosines.plus_angle(margins.select(0, labels.expect_classes()).reshape([n, 1]));
         cosines.loss(target, self.scale, self.reducer)
     }
 

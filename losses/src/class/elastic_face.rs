@@ -2,13 +2,14 @@ use std::f64::consts::TAU;
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use rand::{Rng, RngExt};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::reducer::Reducer;
 
 /// What the random margin of [`ElasticFaceLoss`] is taken from.
@@ -99,7 +100,7 @@ impl ElasticFaceLossConfig {
 /// `O((n + classes) · dim)`.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::ElasticFaceLossConfig;
 /// use rand::SeedableRng;
 ///
@@ -140,9 +141,10 @@ impl ElasticFaceLoss {
     pub fn forward(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         margins: Tensor<1>,
     ) -> Tensor<1> {
+        let labels = labels.into();
         let ([n, _], [count]) = (embeddings.dims(), margins.dims());
         assert_eq!(n, count, "one margin a row: {n} rows, {count} margins");
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {

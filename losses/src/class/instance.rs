@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::cross_entropy;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::l2_normalize;
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
@@ -69,7 +70,7 @@ impl InstanceLossConfig {
 /// Cost: `O(n · instances · dim)` time, `O(n · instances)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::InstanceLossConfig;
 ///
 /// let device = Device::flex();
@@ -104,8 +105,9 @@ impl InstanceLoss {
         &self,
         images: Tensor<2>,
         texts: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
     ) -> Tensor<1> {
+        let labels = labels.into();
         self.forward_one(images, labels.clone()) + self.forward_one(texts, labels)
     }
 
@@ -117,14 +119,15 @@ impl InstanceLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward_one(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward_one(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         let (mut rows, mut weight) = (embeddings, self.weight.val());
         if self.normalize {
             (rows, weight) = (l2_normalize(rows), l2_normalize(weight));
         }
         let logits = rows.matmul(weight.transpose()) * self.scale;
-        cross_entropy(logits, labels, self.reducer)
+        cross_entropy(logits, &labels, self.reducer)
     }
 
     /// The same loss with the values of given instance vectors; it is [`weight`](Self::weight) that

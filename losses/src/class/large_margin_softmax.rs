@@ -1,12 +1,13 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropy, zero_if_empty};
 use super::margin_annealing::assert_lambda;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{divide, row_norms};
 use crate::reducer::Reducer;
 
@@ -72,7 +73,7 @@ impl LargeMarginSoftmaxLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::LargeMarginSoftmaxLossConfig;
 ///
 /// let device = Device::flex();
@@ -100,7 +101,7 @@ impl LargeMarginSoftmaxLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
         self.forward_annealed(embeddings, labels, 0.0)
     }
 
@@ -118,9 +119,10 @@ impl LargeMarginSoftmaxLoss {
     pub fn forward_annealed(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         lambda: f64,
     ) -> Tensor<1> {
+        let labels = labels.into();
         assert_lambda(lambda);
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
@@ -131,7 +133,7 @@ impl LargeMarginSoftmaxLoss {
         let target = cosines.combined(self.margin, 0.0, 0.0);
         let target = divide(cosines.target.clone() * lambda + target, 1.0 + lambda);
         let logits = cosines.with_target(target) * norms * self.scale;
-        cross_entropy(logits, labels, self.reducer)
+        cross_entropy(logits, &labels, self.reducer)
     }
 
     /// The same loss with the values of given class vectors; it is [`weight`](Self::weight) that

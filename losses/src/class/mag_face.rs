@@ -1,12 +1,13 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropies, zero_if_empty};
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, everywhere, row_norms};
+use crate::labels::Labels;
+use crate::numerics::{divide, row_norms};
 use crate::reducer::Reducer;
 
 /// Configuration of [`MagFaceLoss`].
@@ -94,7 +95,7 @@ impl MagFaceLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::MagFaceLossConfig;
 ///
 /// let device = Device::flex();
@@ -127,7 +128,8 @@ impl MagFaceLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
@@ -138,9 +140,8 @@ impl MagFaceLoss {
         let cosines = ClassCosines::new(embeddings, self.weight.val(), labels.clone());
         let target = cosines.plus_angle(margins);
         let logits = cosines.with_target(target) * self.scale;
-        let losses = cross_entropies(logits, labels) + reward * self.lambda;
-        let every_row = everywhere(&losses);
-        self.reducer.reduce(losses, every_row)
+        let losses = cross_entropies(logits, labels.expect_classes()) + reward * self.lambda;
+        self.reducer.reduce_rows(losses, &labels)
     }
 
     /// The same loss with the values of given class vectors; it is [`weight`](Self::weight) that

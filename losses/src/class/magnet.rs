@@ -4,7 +4,8 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{common_scale, everywhere, log_sum_exp};
+use crate::labels::Labels;
+use crate::numerics::{common_scale, log_sum_exp};
 use crate::pairs::{assert_labels, earlier, equal};
 use crate::reducer::Reducer;
 
@@ -92,13 +93,15 @@ impl MagnetLoss {
     pub fn forward(
         &self,
         embeddings: Tensor<2>,
-        labels: Tensor<1, Int>,
+        labels: impl Into<Labels>,
         clusters: Tensor<1, Int>,
     ) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
         assert_labels(&embeddings, &clusters);
         let [n, _] = embeddings.dims();
-        let alike = equal(labels.clone(), labels);
+        let classes = labels.expect_classes();
+        let alike = equal(classes.clone(), classes);
         let same = equal(clusters.clone(), clusters).bool_and(alike.clone());
         let earlier = earlier(n, &same.device());
         let is_first = same.clone().bool_and(earlier).any_dim(1).bool_not(); // [n, 1]
@@ -118,7 +121,6 @@ impl MagnetLoss {
         let lonely = others.clone().any_dim(1).bool_not();
         let losses = (log_sum_exp(gaps, others) + self.alpha).clamp_min(0.0);
         let losses = losses.mask_fill(lonely, 0.0);
-        let every_row = everywhere(&losses);
-        self.reducer.reduce(losses, every_row)
+        self.reducer.reduce_rows(losses, &labels)
     }
 }

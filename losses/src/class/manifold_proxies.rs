@@ -5,7 +5,8 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::target_mask;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, l2_normalize, log_one_plus_sum_exp};
+use crate::labels::Labels;
+use crate::numerics::{l2_normalize, log_one_plus_sum_exp};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -109,8 +110,10 @@ impl ManifoldProxiesLoss {
     ///
     /// # Panics
     /// If an assignment is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, proxies: Tensor<1, Int>) -> Tensor<1> {
-        assert_labels(&embeddings, &proxies);
+    pub fn forward(&self, embeddings: Tensor<2>, proxies: impl Into<Labels>) -> Tensor<1> {
+        let labels = proxies.into();
+        assert_labels(&embeddings, &labels);
+        let proxies = labels.expect_classes();
         let [n, _] = embeddings.dims();
         let weight = self.weight.val().cast(embeddings.dtype());
         let [count, _] = weight.dims();
@@ -125,8 +128,7 @@ impl ManifoldProxiesLoss {
         let intrinsic = walks.narrow(0, 0, n).narrow(1, n, count);
         let losses = self.violations(intrinsic, own.clone(), others.clone())
             + self.violations(context, own, others) * self.context_weight;
-        let every_row = everywhere(&losses);
-        self.reducer.reduce(losses, every_row)
+        self.reducer.reduce_rows(losses, &labels)
     }
 
     /// The same loss with the values of given proxies; it is [`weight`](Self::weight) that gets the

@@ -1,12 +1,12 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::class_cosines::ClassCosines;
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::zero_if_empty;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::everywhere;
+use crate::labels::Labels;
 use crate::reducer::Reducer;
 
 /// Configuration of [`P2sGradLoss`].
@@ -59,7 +59,7 @@ impl P2sGradLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::P2sGradLossConfig;
 ///
 /// let device = Device::flex();
@@ -84,15 +84,15 @@ impl P2sGradLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
-        let cosines = ClassCosines::new(embeddings, self.weight.val(), labels);
+        let cosines = ClassCosines::new(embeddings, self.weight.val(), labels.clone());
         let target = cosines.target.clone() - 1.0;
         let losses = cosines.with_target(target).square().sum_dim(1) * 0.5;
-        let every_row = everywhere(&losses);
-        self.reducer.reduce(losses, every_row)
+        self.reducer.reduce_rows(losses, &labels)
     }
 
     /// The same loss with the values of given class vectors; it is [`weight`](Self::weight) that

@@ -5,8 +5,10 @@ use metric_core::Scalar;
 
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{target_mask, zero_if_empty};
+use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{at_least_f32, divide, l2_normalize, log_one_plus_sum_exp};
 use crate::ops::{RowLoss, RowPairs, Terms, log_one_plus, stream};
 use crate::reducer::Reducer;
@@ -61,8 +63,11 @@ impl ProxyAnchorLossConfig {
 /// ℓ = 1/|P⁺| Σ_{p ∈ P⁺} log(1 + Σ_{x ∈ X_p⁺} e^{−α (s(x, p) − δ)})
 ///   + 1/|P|  Σ_{p ∈ P}  log(1 + Σ_{x ∈ X_p⁻} e^{ α (s(x, p) + δ)})
 /// ```
+/// Rows with [weights](Labels::with_weights) count `wₓ` times: `wₓ e^{…}` in both sums. A row of weight 0 is as if it were not
+/// there, one of weight 2 as if it were there twice.
+///
 /// Cost: `O(n · classes · dim)` time; memory `O(n · classes)`, on the CPU backend in `f32` and `f64`
-/// `O((n + classes) · dim)`.
+/// `O((n + classes) · dim)`, but for rows with weights.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -91,17 +96,22 @@ impl ProxyAnchorLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
         let (embeddings, proxies) = (at_least_f32(embeddings), at_least_f32(self.weight.val()));
-        let [classes, _] = proxies.dims();
-        let counts = Tensor::<1, Int>::zeros([classes], &labels.device());
-        let ones = labels.ones_like();
-        let counts = counts.select_assign(0, labels.clone(), ones, IndexingUpdateOp::Add);
-        let present = counts.greater_scalar(0).int().sum().clamp_min(1);
-        let numbers = Tensor::arange(0..classes as i64, &labels.device());
+        let ([classes, _], of_rows) = (proxies.dims(), labels.expect_classes());
+        let weights = Anchors::of(&labels, &embeddings).weights();
+        let is_even = weights.is_none();
+        let ones = || embeddings.clone().detach().narrow(1, 0, 1).ones_like();
+        let weights = weights.map_or_else(ones, |weights| weights.reshape([-1, 1])); // [n, 1]
+        let counts = weights.clone().greater_scalar(0.0).int().squeeze_dim(1);
+        let there = Tensor::<1, Int>::zeros([classes], (&counts.device(), counts.dtype()));
+        let there = there.select_assign(0, of_rows.clone(), counts, IndexingUpdateOp::Add);
+        let present = there.greater_scalar(0).int().sum().clamp_min(1);
+        let numbers = Tensor::<1, Int>::arange(0..classes as i64, &of_rows.device());
         let of_proxies = (proxies.clone(), numbers.into());
         let by_proxies = ByProxies {
             loss: self,
@@ -109,14 +119,19 @@ impl ProxyAnchorLoss {
             classes: classes as f64,
         };
         let way = (EmbeddingDistance::Cosine, Reducer::Sum);
-        let batch = Some((embeddings.clone(), labels.clone().into()));
-        stream(&by_proxies, way, of_proxies, batch).unwrap_or_else(|| {
+        let batch = Some((embeddings.clone(), labels));
+        let streamed = is_even.then(|| stream(&by_proxies, way, of_proxies, batch));
+        streamed.flatten().unwrap_or_else(|| {
             let cosines = l2_normalize(proxies).matmul(l2_normalize(embeddings).transpose());
-            let positive = target_mask(labels, classes).transpose(); // [classes, n]
-            let pull = -(cosines.clone() - self.margin) * self.alpha;
-            let push = (cosines + self.margin) * self.alpha;
-            let positives = log_one_plus_sum_exp(pull, positive.clone()).sum();
-            let negatives = log_one_plus_sum_exp(push, positive.bool_not()).sum();
+            let positive = target_mask(of_rows, classes).transpose(); // [classes, n]
+            let weights = weights.transpose().expand(cosines.dims());
+            let counts = weights.clone().greater_scalar(0.0);
+            let log_weights = weights.mask_fill(counts.clone().bool_not(), 1.0).log();
+            let pull = -(cosines.clone() - self.margin) * self.alpha + log_weights.clone();
+            let push = (cosines + self.margin) * self.alpha + log_weights;
+            let [positive, negative] = [positive.clone(), positive.bool_not()];
+            let positives = log_one_plus_sum_exp(pull, positive.bool_and(counts.clone())).sum();
+            let negatives = log_one_plus_sum_exp(push, negative.bool_and(counts)).sum();
             let present = present.float().cast(positives.dtype());
             positives / present + divide(negatives, classes as f64)
         })

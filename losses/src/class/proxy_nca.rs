@@ -1,11 +1,12 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropy, target_mask, zero_if_empty};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{everywhere, l2_normalize, log_sum_exp, relative_to_largest};
 use crate::reducer::Reducer;
 
@@ -95,7 +96,7 @@ impl ProxyNcaLossConfig {
 /// formed by differences.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::ProxyNcaLossConfig;
 ///
 /// let device = Device::flex();
@@ -128,7 +129,8 @@ impl ProxyNcaLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
@@ -142,15 +144,14 @@ impl ProxyNcaLoss {
         let all = everywhere(&distances);
         let logits = relative_to_largest(-distances, &all, 1.0 / self.temperature);
         if self.include_target {
-            return cross_entropy(logits, labels, self.reducer);
+            return cross_entropy(logits, &labels, self.reducer);
         }
-        let [n, classes] = logits.dims();
-        let target = logits.clone().gather(1, labels.clone().reshape([n, 1]));
-        let others = target_mask(labels, classes).bool_not();
+        let ([n, classes], of_rows) = (logits.dims(), labels.expect_classes());
+        let target = logits.clone().gather(1, of_rows.clone().reshape([n, 1]));
+        let others = target_mask(of_rows, classes).bool_not();
         // Relative to the target, so that what all distances have in common drops out first.
         let losses = log_sum_exp(logits - target, others);
-        let every_row = everywhere(&losses);
-        self.reducer.reduce(losses, every_row)
+        self.reducer.reduce_rows(losses, &labels)
     }
 
     /// The same loss with the values of given proxies; it is [`weight`](Self::weight) that

@@ -7,6 +7,7 @@ use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropy, target_mask, zero_if_empty};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::{divide, l2_normalize};
 use crate::reducer::Reducer;
 
@@ -119,7 +120,8 @@ impl SoftTripleLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
@@ -130,10 +132,10 @@ impl SoftTripleLoss {
         let cosines = cosines.reshape([n, classes, self.centers_per_class]);
         let weights = softmax(divide(cosines.clone(), self.gamma), 2);
         let similarities = (cosines * weights).sum_dim(2).squeeze_dim::<2>(2);
-        let is_target = target_mask(labels.clone(), classes);
+        let is_target = target_mask(labels.expect_classes(), classes);
         let with_margin = similarities.clone() - self.margin;
         let logits = similarities.mask_where(is_target, with_margin) * self.lambda;
-        let value = cross_entropy(logits, labels, self.reducer);
+        let value = cross_entropy(logits, &labels, self.reducer);
         if self.tau > 0.0 && self.centers_per_class > 1 {
             value + self.spread(centers) * self.tau
         } else {

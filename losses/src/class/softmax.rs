@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::cross_entropy::cross_entropy;
 use crate::error::{ConfigError, expect_valid};
+use crate::labels::Labels;
 use crate::numerics::at_least_f32;
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
@@ -54,7 +55,7 @@ impl SoftmaxLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Int, Tensor};
+/// use burn::tensor::{Device, Tensor};
 /// use metric_losses::SoftmaxLossConfig;
 ///
 /// let device = Device::flex();
@@ -78,9 +79,10 @@ impl SoftmaxLoss {
     ///
     /// # Panics
     /// If a label is out of range or there is not one a row.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
+        let labels = labels.into();
         assert_labels(&embeddings, &labels);
-        cross_entropy(self.logits(embeddings), labels, self.reducer)
+        cross_entropy(self.logits(embeddings), &labels, self.reducer)
     }
 
     /// Class scores `xW + b`.

@@ -1,10 +1,10 @@
 //! Every loss with its defaults, or nearly, as a function of a batch of eight and its labels.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use metric_losses::*;
 
-use super::common::device;
+use super::common::{device, labels};
 
 /// Length of an embedding.
 pub(crate) const DIM: usize = 64;
@@ -13,7 +13,7 @@ macro_rules! by_labels {
     ($($config:expr),* $(,)?) => {
         vec![$((stringify!($config), {
             let loss = $config.init(&device());
-            Box::new(move |x: Tensor<2>, labels: Tensor<1, Int>| loss.forward(x, labels)) as Loss
+            Box::new(move |x: Tensor<2>, labels: Labels| loss.forward(x, labels)) as Loss
         })),*]
     };
 }
@@ -22,12 +22,12 @@ macro_rules! by_vectors {
     ($($config:expr),* $(,)?) => {
         vec![$((stringify!($config), {
             let loss = $config.init(&device());
-            Box::new(move |x: Tensor<2>, _: Tensor<1, Int>| loss.forward(x)) as Loss
+            Box::new(move |x: Tensor<2>, _: Labels| loss.forward(x)) as Loss
         })),*]
     };
 }
 
-pub(crate) type Loss = Box<dyn Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>>;
+pub(crate) type Loss = Box<dyn Fn(Tensor<2>, Labels) -> Tensor<1>>;
 
 /// Losses against class vectors.
 pub(crate) fn against_classes() -> Vec<(&'static str, Loss)> {
@@ -143,7 +143,7 @@ pub(crate) fn of_views() -> Vec<(&'static str, Loss)> {
         ($($config:expr),* $(,)?) => {
             vec![$((stringify!($config), {
                 let loss = $config.init(&device());
-                Box::new(move |x: Tensor<2>, _: Tensor<1, Int>| {
+                Box::new(move |x: Tensor<2>, _: Labels| {
                     loss.forward(x.clone(), x.flip([0]))
                 }) as Loss
             })),*]
@@ -192,11 +192,11 @@ pub(crate) fn of_views() -> Vec<(&'static str, Loss)> {
     let proto = ProtoNceLossConfig::new().init(&device());
     all.push((
         "ProtoNCE",
-        Box::new(move |x, labels| {
+        Box::new(move |x, _| {
             let clustering = Prototypes {
                 centers: fixed(&x),
                 concentrations: Tensor::from_floats([0.2; 8], &device()),
-                assignments: labels,
+                assignments: labels(&[0, 0, 0, 1, 1, 2, 2, 3]),
             };
             proto.forward(x, &[clustering])
         }),
