@@ -55,6 +55,11 @@ impl DataArgs {
     /// The data named here, in the size and with the label column of a run unless others are given; else those of the run,
     /// which was on `trained_on` with this seed.
     pub(crate) fn load_for(&self, trained_on: &DataConfig, seed: u64) -> anyhow::Result<Dataset> {
+        Ok(Dataset::load(&self.config_for(trained_on), seed, true)?)
+    }
+
+    /// The same, not loaded.
+    pub(crate) fn config_for(&self, trained_on: &DataConfig) -> DataConfig {
         let mut config = trained_on.clone();
         if self.data.is_some() {
             config = self.config();
@@ -63,7 +68,7 @@ impl DataArgs {
         } else if self.data_dir.is_some() {
             config.data_dir.clone_from(&self.data_dir);
         }
-        Ok(Dataset::load(&config, seed, true)?)
+        config
     }
 }
 

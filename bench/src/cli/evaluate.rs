@@ -3,8 +3,9 @@ use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
+use metric_bench::data::{LoadOptions, OneShotTasks};
 use metric_bench::report::{ScoreRow, scores_table};
-use metric_bench::run::{Dataset, FinishedRun, score};
+use metric_bench::run::{Dataset, Examples, FinishedRun, OneShotScore, score};
 use metric_ssl::{LinearProbe, Vote, knn_accuracy};
 use ndarray::ArrayView2;
 use rand::SeedableRng;
@@ -25,6 +26,9 @@ pub(crate) struct EvaluateArgs {
     /// Judge by how a classifier does that learns from the training examples' rows, on the test examples
     #[arg(long, value_enum, conflicts_with = "part")]
     probe: Option<Probe>,
+    /// Judge by Omniglot's twenty tasks: which of twenty characters, seen once, another person has drawn
+    #[arg(long, conflicts_with_all = ["part", "probe"])]
+    one_shot: bool,
     /// Print the scores as JSON
     #[arg(long)]
     json: bool,
@@ -46,6 +50,9 @@ impl EvaluateArgs {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let run = FinishedRun::open(&self.run)?;
         let data = self.data.load_for(run.data(), run.seed())?;
+        if self.one_shot {
+            return self.one_shot(&run, &data);
+        }
         if let Some(probe) = self.probe {
             return self.probe(probe, &run, &data);
         }
@@ -70,6 +77,41 @@ impl EvaluateArgs {
             within_between: vec![scores.within_between],
         });
         println!("{}", scores_table(&rows));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn one_shot(&self, run: &FinishedRun, data: &Dataset) -> anyhow::Result<ExitCode> {
+        let config = self.data.config_for(run.data());
+        if config.name != "omniglot" {
+            anyhow::bail!("--one-shot is about characters of Omniglot: --data omniglot");
+        }
+        let tasks = OneShotTasks::load(&LoadOptions {
+            data_dir: config.data_dir,
+            progress: true,
+            ..LoadOptions::default()
+        })?;
+        let drawings = [&tasks.seen, &tasks.asked].map(|set| Examples::Images(set.clone()));
+        let [seen, asked] = drawings
+            .each_ref()
+            .map(|drawings| run.embed(data, drawings));
+        let raw = drawings.each_ref().map(Examples::all_rows);
+        let scores = [
+            OneShotScore::of(data.test.raw_name(), &tasks, raw[0].view(), raw[1].view())?,
+            OneShotScore::of(run.name(), &tasks, seen?.view(), asked?.view())?,
+        ];
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&scores)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        for score in scores {
+            println!(
+                "{:16} {:5.1} % wrong of {} drawings in {} tasks",
+                score.name,
+                100.0 * score.error,
+                score.asked,
+                score.tasks
+            );
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -25,6 +25,7 @@ pub use error::DataError;
 pub use features::{FeatureSet, FeatureSplits, load_features};
 pub use image_set::{ImageSet, ImageShape};
 pub use npy::{read_npy, write_npy};
+pub use omniglot::OneShotTasks;
 pub use split::UnseenClasses;
 
 /// The sets that [`load`] knows by name.

@@ -18,6 +18,7 @@ mod finished;
 mod fresh;
 mod miner;
 mod objective;
+mod one_shot;
 mod outputs;
 mod plan;
 mod pretrain;
@@ -33,6 +34,7 @@ pub use execute::{Outcome, Run, Watch};
 pub use finished::FinishedRun;
 pub use miner::{MeanMining, MinerName, Negatives};
 pub use objective::{LossName, Objective, Task};
+pub use one_shot::OneShotScore;
 pub use outputs::{SeedReport, Timing, Trained};
 pub use pretrain::{
     KnnScores, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport, Pretraining,
