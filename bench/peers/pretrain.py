@@ -156,8 +156,12 @@ def main():
         v2.RandomHorizontalFlip(),
         v2.RandomApply([v2.ColorJitter(0.4, 0.4)], 0.8),
     ])
-    learned = [p for p in learner.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(learned, RATE, 0.9, weight_decay=DECAY)
+    learned = dict(p for p in learner.named_parameters() if p[1].requires_grad)
+    # SimSiam's prediction head keeps the peak rate, as in its paper.
+    steady = [p for name, p in learned.items() if method == "simsiam" and name.startswith("predictor.")]
+    others = [p for p in learned.values() if all(p is not q for q in steady)]
+    groups = [{"params": others}] + ([{"params": steady}] if steady else [])
+    optimizer = torch.optim.SGD(groups, RATE, 0.9, weight_decay=DECAY)
     warm_up = math.ceil(0.05 * steps)
     started, step = time.time(), 0
     learner.train()
@@ -168,8 +172,7 @@ def main():
             a, b = (torch.stack([view(image) for image in pixels[chosen]]) for _ in range(2))
             done = (step - warm_up) / max(steps - warm_up, 1)
             share = (step + 1) / warm_up if step < warm_up else 0.5 * (1 + math.cos(math.pi * done))
-            for group in optimizer.param_groups:
-                group["lr"] = RATE * share
+            optimizer.param_groups[0]["lr"] = RATE * share
             if method == "swav":
                 with torch.no_grad():
                     for head in learner.prototypes.heads:

@@ -1,5 +1,9 @@
 //! Weights of rows in losses against class vectors.
-#![allow(clippy::unwrap_used, reason = "tests: panics are failures")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests: panics are failures, and some numbers are exact"
+)]
 
 mod common;
 #[path = "common/every_loss.rs"]

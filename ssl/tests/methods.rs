@@ -15,6 +15,7 @@ use metric_sampling::{DensityAware, MemoryBank, RingBuffer};
 use metric_ssl::{
     AnyMethod, DensityAwareContrast, Distilled, FalseNegativeCancellation, Guessing, Learner,
     MeanTeacher, Memory, Method, MethodName, MoChi, Network, Now, OnViews, Outputs, Pcl, Settings,
+    SwAv,
 };
 use ndarray::Array2;
 use rand::RngExt;
@@ -119,6 +120,31 @@ fn a_loss_is_doubted_when_it_starts_above_guessing_or_stays_there() {
     assert!(confident.to_string().contains("temperature"));
     let still = Guessing::later(3.99, chance).unwrap();
     assert!(still.to_string().contains("hardly below the 4.00"));
+}
+
+#[test]
+fn swav_balances_a_batch_smaller_than_its_prototypes_with_a_queue() {
+    let _alone = alone();
+    let device = device();
+    let earlier = drawn(8, 7);
+    let mut queue = RingBuffer::new(8, DIM).unwrap();
+    let held = Array2::from_shape_fn((8, DIM), |(row, column)| earlier[row][column]);
+    queue.push(held.view(), &[0; 8]).unwrap();
+    let memory = Memory {
+        queue: Some(queue),
+        ..Memory::default()
+    };
+    let views = [1, 2].map(|seed| rows(&drawn(N, seed), &device)).to_vec();
+    let views = outputs(views, Vec::new());
+    let alike = |a: f32, b: f32| (a - b).abs() < 1e-5;
+    let none = Memory::default();
+    for (prototypes, is_needed) in [(N, false), (N + 1, true)] {
+        let method = SwAv::new(prototypes, DIM, 0.1, &device);
+        let plain = value(&method, &views, &none, 50);
+        assert!(alike(value(&method, &views, &memory, 7), plain));
+        assert_eq!(alike(value(&method, &views, &memory, 8), plain), !is_needed);
+        assert_eq!(method.keys(&views).is_some(), is_needed);
+    }
 }
 
 #[test]
@@ -297,6 +323,10 @@ fn pcl_adds_prototypes_of_the_bank_when_they_are_there() {
         .map(|one| one.centroids().nrows())
         .collect();
     assert_eq!(sizes, [2, 3]);
+    let chance = method.chance(2, N, &memory).unwrap();
+    let of_contrast = method.chance(2, N, &Memory::default()).unwrap();
+    let of_prototypes = f64::midpoint(2_f64.ln(), 3_f64.ln());
+    assert!((chance - of_contrast - of_prototypes).abs() < 1e-12);
     // In the first tenth they do not count yet.
     assert!((value(&method, &views, &memory, 9) - alone).abs() < 1e-6);
     assert!(value(&method, &views, &memory, 10) > alone + 0.01);

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::download::Remote;
-use super::locate::{PublicSet, Shelf};
+use super::download::{PublicSet, Remote};
+use super::locate::Shelf;
 use super::{DataError, ImageSet, ImageShape, Source, SplitKind};
 
 const SET: PublicSet = PublicSet {

@@ -14,7 +14,6 @@ use ureq::Agent;
 use ureq::tls::TlsConfig;
 
 use super::DataError;
-use super::locate::PublicSet;
 
 /// Where missing sets are downloaded from.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +32,16 @@ impl Mirror {
             Self::At(base) => format!("{}/{}/{}", base.trim_end_matches('/'), set.name, file.name),
         }
     }
+}
+
+/// A set that its authors publish.
+pub(super) struct PublicSet {
+    /// Its name, and that of its folder.
+    pub(super) name: &'static str,
+    /// The page to read about it.
+    pub(super) page: &'static str,
+    /// Address of its files, with a slash at the end.
+    pub(super) base: &'static str,
 }
 
 /// A published file.

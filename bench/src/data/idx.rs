@@ -6,8 +6,8 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::download::Remote;
-use super::locate::{PublicSet, Shelf};
+use super::download::{PublicSet, Remote};
+use super::locate::Shelf;
 use super::{DataError, ImageSet, ImageShape, Source, SplitKind};
 
 /// A set of four files: training images and labels, test images and labels.

@@ -3,18 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::download::{self, Mirror, Remote};
+use super::download::{self, Mirror, PublicSet, Remote};
 use super::{DataError, KNOWN_SETS, LoadOptions};
-
-/// A set that its authors publish.
-pub(super) struct PublicSet {
-    /// Its name, and that of its folder.
-    pub(super) name: &'static str,
-    /// The page to read about it.
-    pub(super) page: &'static str,
-    /// Address of its files, with a slash at the end.
-    pub(super) base: &'static str,
-}
 
 /// The folder of data sets, and how to fill it.
 pub(super) struct Shelf<'a> {

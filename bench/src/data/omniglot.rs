@@ -10,8 +10,8 @@ use image::imageops::{self, FilterType};
 use rayon::prelude::*;
 use zip::ZipArchive;
 
-use super::download::{Mirror, Remote};
-use super::locate::{PublicSet, Shelf};
+use super::download::{Mirror, PublicSet, Remote};
+use super::locate::Shelf;
 use super::{DataError, ImageSet, ImageShape, LoadOptions, Source, SplitKind, split};
 
 const SET: PublicSet = PublicSet {

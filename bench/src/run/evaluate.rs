@@ -40,8 +40,16 @@ pub fn embed(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
     unit_rows(encoder, examples, Encoder::forward)
 }
 
+/// Features of all examples, `[n, feature_size]`, of length one, by an encoder in evaluation mode.
+///
+/// # Panics
+/// If the examples are not of the size the encoder was made for.
+pub fn embed_features(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
+    unit_rows(encoder, examples, Encoder::features)
+}
+
 /// Rows of length one that `give` makes of all examples, by an encoder in evaluation mode.
-pub(super) fn unit_rows(
+fn unit_rows(
     encoder: &Encoder,
     examples: &Examples,
     give: impl Fn(&Encoder, Tensor<2>) -> Tensor<2>,

@@ -6,10 +6,10 @@ use ndarray::Array2;
 use super::config::DataConfig;
 use super::dataset::Dataset;
 use super::error::RunError;
-use super::evaluate::embed;
+use super::evaluate::{embed, embed_features};
 use super::examples::Examples;
 use super::execute::Run;
-use super::pretrain::{Pretraining, embed_features};
+use super::pretrain::Pretraining;
 use crate::encoder::Encoder;
 
 /// A finished run that learned from labels or without them.

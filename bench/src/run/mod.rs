@@ -28,7 +28,7 @@ mod trainer;
 pub use config::{Budget, DataConfig, RunConfig};
 pub use dataset::Dataset;
 pub use error::RunError;
-pub use evaluate::{Scores, embed, score};
+pub use evaluate::{Scores, embed, embed_features, score};
 pub use examples::Examples;
 pub use execute::{Outcome, Run, Watch};
 pub use finished::FinishedRun;
@@ -38,6 +38,6 @@ pub use one_shot::OneShotScore;
 pub use outputs::{SeedReport, Timing, Trained};
 pub use pretrain::{
     KnnScores, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport, Pretraining,
-    ViewsName, embed_features,
+    ViewsName,
 };
 pub use train_with::{Beside, Step};

@@ -11,6 +11,9 @@ pub struct CollapseLimits {
     pub effective_rank: f64,
     /// Of the deviation as a share of what it was at first. Default: `0.6`.
     pub kept: f64,
+    /// Of the effective rank as a share of what it was at first, which must be low too: a loss that lets unlike images be half
+    /// alike loses deviation alone. Default: `0.5`.
+    pub kept_rank: f64,
 }
 
 impl Default for CollapseLimits {
@@ -19,6 +22,7 @@ impl Default for CollapseLimits {
             deviation: 0.2,
             effective_rank: 2.0,
             kept: 0.6,
+            kept_rank: 0.5,
         }
     }
 }
@@ -62,7 +66,8 @@ impl Collapse {
             });
         }
         let (from, to) = (first.deviation, deviation);
-        (to < limits.kept * from).then_some(Self::Shrinking { from, to })
+        let is_narrow = spread.effective_rank < limits.kept_rank * first.effective_rank;
+        (is_narrow && to < limits.kept * from).then_some(Self::Shrinking { from, to })
     }
 }
 

@@ -14,8 +14,10 @@ use crate::head::HeadConfig;
 /// ```text
 /// ℓ = NceLoss(z, own row of the bank, K rows drawn from it)        bank ← (½ bank + ½ z) / ‖·‖
 /// ```
-/// One view an image. Its `Z` is estimated from the first batch and stays. Paper: a linear head to 128, `T = 0.07`,
-/// `K = 4,096`. Without the paper's proximal term (eq. 9), which its code lacks too.
+/// One view an image. Paper: a linear head to 128, `T = 0.07`, `K = 4,096`. Without the paper's proximal term (eq. 9), which its
+/// code lacks too. Deviates from it in `Z`, which there is estimated from the first batch and stays: here each batch has its own.
+/// A fresh network gives all images much the same row. With the `Z` of a random bank the loss then grows from
+/// 14 to thousands, because all rows can flee from the bank's together; with that of the batch this gains nothing.
 #[derive(Module, Debug)]
 pub struct InstanceDiscrimination {
     loss: NceLoss,
@@ -62,9 +64,6 @@ impl Method for InstanceDiscrimination {
         let Some([own, noise]) = self.rows(now, &z.device()) else {
             return z.sum() * 0.0;
         };
-        if now.step > 0 {
-            return self.loss.forward(z, own, noise);
-        }
         let estimated = self
             .loss
             .clone()
@@ -74,15 +73,5 @@ impl Method for InstanceDiscrimination {
 
     fn keys(&self, views: &Outputs) -> Option<Tensor<2>> {
         Some(l2_normalize(views.projected[0].clone()))
-    }
-
-    fn after_step(mut self, views: &Outputs, now: &mut Now<'_>) -> Self {
-        let z = l2_normalize(views.projected[0].clone());
-        if now.step == 0
-            && let Some([own, noise]) = self.rows(now, &z.device())
-        {
-            self.loss = self.loss.estimate(z, own, noise);
-        }
-        self
     }
 }

@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use metric_losses::{ProtoNceLoss, ProtoNceLossConfig, Prototypes};
-use metric_sampling::positives::SelectedPrototypes;
+use metric_sampling::positives::{Granularity, SelectedPrototypes};
 
 use super::{BankConfig, Memory, Method, Moco, Now, Outputs, Parts, upload, upload_labels};
 
@@ -74,7 +74,13 @@ impl Method for Pcl {
     }
 
     fn chance(&self, views: usize, examples: usize, memory: &Memory) -> Option<f64> {
-        self.contrast.chance(views, examples, memory)
+        let log_count = |one: &Granularity| (one.centroids().nrows() as f64).ln();
+        let of_clusters = memory.clusters.as_ref().map_or(0.0, |clusters| {
+            let all = clusters.granularities();
+            all.iter().map(log_count).sum::<f64>() / all.len().max(1) as f64
+        });
+        let of_contrast = self.contrast.chance(views, examples, memory)?;
+        Some(of_contrast + of_clusters)
     }
 }
 

@@ -2,17 +2,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
+use metric_ssl::Network;
 use serde::{Deserialize, Serialize};
 
-use super::batches::Batches;
+use super::batches::{Batches, told};
 use super::config::PretrainConfig;
 use super::judge::{PretrainReport, judge};
 use super::pretrainer::Pretrainer;
+use super::teacher::teacher;
 use crate::encoder::{Encoder, EncoderConfig, InputShape};
 use crate::run::checkpoint::{load_module, remove_dir, save_module};
 use crate::run::config::Budget;
 use crate::run::dataset::Dataset;
 use crate::run::error::RunError;
+use crate::run::examples::Examples;
 use crate::run::execute::Watch;
 use crate::run::files::{create_dir, read_json, write_json};
 use crate::run::fresh::check_encoder;
@@ -127,10 +130,14 @@ impl Pretraining {
         let data = Dataset::load(&self.config.data, self.config.seed, true)?;
         watch.data(self.config.seed, &data);
         let batches = Batches::new(&self.config, &data.train)?;
-        let plan = self.plan(&batches, &data)?;
+        let fresh = Fresh {
+            config: &self.config,
+            train: &data.train,
+            teacher: self.teacher(&data.train)?,
+        };
+        let plan = self.plan(&batches, &fresh)?;
         let checkpoints = self.dir.join("checkpoint");
-        let mut learner =
-            Pretrainer::new(&self.config, &data.train, plan.steps)?.restore(&checkpoints)?;
+        let mut learner = fresh.learner(plan.steps)?.restore(&checkpoints)?;
         let first = learner.progress().step;
         if let Some(loaded) = learner.loaded.filter(|_| first == 0) {
             watch.note(&loaded.to_string());
@@ -175,11 +182,11 @@ impl Pretraining {
     }
 
     /// The plan in the folder, or a new one, written together with the configuration.
-    fn plan(&self, batches: &Batches, data: &Dataset) -> Result<Plan, RunError> {
+    fn plan(&self, batches: &Batches, fresh: &Fresh<'_>) -> Result<Plan, RunError> {
         let path = self.dir.join("plan.json");
         if path.exists() {
             let plan: Plan = read_json(&path)?;
-            let (expected, got) = (plan.train_examples, data.train.len());
+            let (expected, got) = (plan.train_examples, fresh.train.len());
             if expected != got {
                 return Err(RunError::DataChanged {
                     what: "the number of training examples",
@@ -190,20 +197,15 @@ impl Pretraining {
             return Ok(plan);
         }
         let config = &self.config;
-        check_encoder(config.encoder, config.weights.as_deref(), &data.train)?;
-        if let Some(teacher) = &config.teacher {
-            Self::open(teacher)?;
-        }
+        check_encoder(config.encoder, config.weights.as_deref(), fresh.train)?;
         let steps = match self.config.budget {
             Budget::Steps(steps) => steps,
-            Budget::Minutes(minutes) => {
-                (minutes * 60.0 / self.seconds_a_step(batches, data)?) as u64
-            }
-            budget => budget.epochs(data.train.len()).unwrap_or(1) * batches.per_epoch(),
+            Budget::Minutes(minutes) => (minutes * 60.0 / fresh.seconds_a_step(batches)?) as u64,
+            budget => budget.epochs(fresh.train.len()).unwrap_or(1) * batches.per_epoch(),
         };
         let plan = Plan {
             steps: steps.max(1),
-            train_examples: data.train.len(),
+            train_examples: fresh.train.len(),
         };
         create_dir(&self.dir)?;
         write_json(&self.dir.join(CONFIG), &self.config)?;
@@ -211,9 +213,34 @@ impl Pretraining {
         Ok(plan)
     }
 
+    /// The network of another run, with a classifier on it, that a student is distilled from.
+    fn teacher(&self, train: &Examples) -> Result<Option<Network<Encoder>>, RunError> {
+        let Some(dir) = &self.config.teacher else {
+            return Ok(None);
+        };
+        let device = Device::flex().autodiff();
+        let encoder = Self::open(dir)?.encoder(train.input_shape(), &device)?;
+        let told = told(train.labels(), self.config.labelled);
+        Ok(Some(teacher(encoder, train, &told, &device)))
+    }
+}
+
+/// What a learner is made of before its first step.
+struct Fresh<'a> {
+    config: &'a PretrainConfig,
+    train: &'a Examples,
+    teacher: Option<Network<Encoder>>,
+}
+
+impl<'a> Fresh<'a> {
+    fn learner(&self, steps: u64) -> Result<Pretrainer<'a>, RunError> {
+        let learner = Pretrainer::new(self.config, self.train, steps)?;
+        Ok(learner.with_teacher(self.teacher.clone()))
+    }
+
     /// Seconds a step takes, measured on a learner thrown away after.
-    fn seconds_a_step(&self, batches: &Batches, data: &Dataset) -> Result<f64, RunError> {
-        let mut learner = Pretrainer::new(&self.config, &data.train, u64::MAX)?;
+    fn seconds_a_step(&self, batches: &Batches) -> Result<f64, RunError> {
+        let mut learner = self.learner(u64::MAX)?;
         let mut started = Instant::now();
         for batch in batches.from(0, u64::MAX)? {
             learner.step(&batch?)?;

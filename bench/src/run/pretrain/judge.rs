@@ -1,5 +1,5 @@
 use metric_ssl::{Collapse, Guessing, Spread, Vote, knn_accuracy, uniformity};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
 use super::pretrainer::Progress;
@@ -7,8 +7,7 @@ use crate::data::SplitKind;
 use crate::encoder::Encoder;
 use crate::run::dataset::Dataset;
 use crate::run::error::RunError;
-use crate::run::evaluate::{Scores, score, unit_rows};
-use crate::run::examples::Examples;
+use crate::run::evaluate::{Scores, embed_features, score};
 use crate::run::outputs::Timing;
 
 /// Neighbours that vote.
@@ -52,14 +51,6 @@ pub struct PretrainReport {
     pub knn: Vec<KnnScores>,
     /// Raw inputs and features, where it has others: each test example a query among the others.
     pub retrieval: Vec<Scores>,
-}
-
-/// Features of all examples, `[n, feature_size]`, of length one, by an encoder in evaluation mode.
-///
-/// # Panics
-/// If the examples are not of the size the encoder was made for.
-pub fn embed_features(encoder: &Encoder, examples: &Examples) -> Array2<f32> {
-    unit_rows(encoder, examples, Encoder::features)
 }
 
 pub(super) fn judge(

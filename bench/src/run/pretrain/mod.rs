@@ -13,4 +13,4 @@ mod teacher;
 
 pub use config::{OptimizerName, PretrainConfig, ViewsName};
 pub use execute::{PretrainOutcome, Pretraining};
-pub use judge::{KnnScores, PretrainReport, embed_features};
+pub use judge::{KnnScores, PretrainReport};

@@ -7,16 +7,15 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use metric_ssl::{
-    AnyMethod, Collapse, CollapseLimits, Guessing, Lars, Learner, Memory, Method, Now, Settings,
-    Spread, clip_global_norm,
+    AnyMethod, Collapse, CollapseLimits, Guessing, Lars, Learner, Memory, Method, Network, Now,
+    Settings, Spread, clip_global_norm,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::batches::{ViewBatch, told};
+use super::batches::ViewBatch;
 use super::config::{OptimizerName, PretrainConfig};
-use super::teacher::teacher;
 use crate::encoder::{Encoder, EncoderConfig, Loaded};
 use crate::optimizer::AdamW;
 use crate::run::checkpoint::{self, load_module, load_optimizer, save_module, save_optimizer};
@@ -92,11 +91,7 @@ impl<'a> Pretrainer<'a> {
         };
         let method = AnyMethod::new(config.method, &settings, &device);
         let parts = settings.apply(method.parts(encoder.feature_size()));
-        let mut learner = Learner::with_parts(encoder, method, &parts, &device);
-        if let Some(dir) = &config.teacher {
-            let told = told(train.labels(), config.labelled);
-            learner = learner.with_teacher(teacher(dir, train, &told, &device)?);
-        }
+        let learner = Learner::with_parts(encoder, method, &parts, &device);
         let memory = learner
             .memory(train.len(), &mut generator)
             .map_err(|source| RunError::Learning {
@@ -125,6 +120,14 @@ impl<'a> Pretrainer<'a> {
                 generator,
             },
         })
+    }
+
+    /// The same with the network that a student is distilled from, if there is one.
+    pub(crate) fn with_teacher(mut self, teacher: Option<Network<Encoder>>) -> Self {
+        if let Some(teacher) = teacher {
+            self.learner = self.learner.map(|learner| learner.with_teacher(teacher));
+        }
+        self
     }
 
     pub(crate) fn progress(&self) -> &Progress {

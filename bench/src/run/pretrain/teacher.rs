@@ -1,24 +1,19 @@
-use std::path::Path;
-
 use burn::tensor::{Device, Tensor, TensorData};
 use metric_ssl::{HeadConfig, Network};
 use ndarray::Array2;
 
-use super::execute::Pretraining;
-use super::judge::embed_features;
 use crate::encoder::Encoder;
-use crate::run::error::RunError;
+use crate::run::evaluate::embed_features;
 use crate::run::examples::Examples;
 
-/// The encoder of a finished run with a classifier on it: the mean features of each class's told examples are its prototypes.
+/// An encoder on a device with a classifier on it: the mean features of each class's told examples are its prototypes.
 pub(super) fn teacher(
-    dir: &Path,
+    encoder: Encoder,
     train: &Examples,
     told: &[i64],
     device: &Device,
-) -> Result<Network<Encoder>, RunError> {
-    let run = Pretraining::open(dir)?;
-    let features = embed_features(&run.encoder(train.input_shape(), &Device::flex())?, train);
+) -> Network<Encoder> {
+    let features = embed_features(&encoder, train);
     let (classes, width) = (train.class_names().len(), features.ncols());
     let mut sums = Array2::<f32>::zeros((classes, width));
     for (row, &class) in features.outer_iter().zip(told) {
@@ -32,8 +27,8 @@ pub(super) fn teacher(
         .with_layers(0)
         .with_prototypes(Some(classes));
     let projector = head.init(device);
-    Ok(Network {
-        backbone: run.encoder(train.input_shape(), device)?,
+    Network {
+        backbone: encoder,
         projector: projector.with_prototypes(Tensor::from_data(sums, device)),
-    })
+    }
 }
