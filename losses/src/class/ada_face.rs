@@ -93,7 +93,7 @@ impl AdaFaceLossConfig {
 /// `O((n + classes) · dim)`.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::AdaFaceLossConfig;
 ///
 /// let device = Device::flex();

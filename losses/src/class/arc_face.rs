@@ -72,7 +72,7 @@ impl ArcFaceLossConfig {
 /// `O((n + classes) · dim)`.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::ArcFaceLossConfig;
 ///
 /// let device = Device::flex();

@@ -66,7 +66,7 @@ impl CosFaceLossConfig {
 /// `O((n + classes) · dim)`.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::CosFaceLossConfig;
 ///
 /// let device = Device::flex();

@@ -113,7 +113,7 @@ impl DynamicArcFaceLossConfig {
 /// Cost: `O(n · K · classes · dim)` time, `O(n · K · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::DynamicArcFaceLossConfig;
 ///
 /// let device = Device::flex();

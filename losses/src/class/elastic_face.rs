@@ -100,7 +100,7 @@ impl ElasticFaceLossConfig {
 /// `O((n + classes) · dim)`.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::ElasticFaceLossConfig;
 /// use rand::SeedableRng;
 ///

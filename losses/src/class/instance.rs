@@ -70,7 +70,7 @@ impl InstanceLossConfig {
 /// Cost: `O(n · instances · dim)` time, `O(n · instances)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::InstanceLossConfig;
 ///
 /// let device = Device::flex();

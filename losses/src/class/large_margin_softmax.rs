@@ -73,7 +73,7 @@ impl LargeMarginSoftmaxLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::LargeMarginSoftmaxLossConfig;
 ///
 /// let device = Device::flex();

@@ -95,7 +95,7 @@ impl MagFaceLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::MagFaceLossConfig;
 ///
 /// let device = Device::flex();

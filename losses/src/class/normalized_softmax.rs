@@ -61,7 +61,7 @@ impl NormalizedSoftmaxLossConfig {
 /// `O((n + classes) · dim)`.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::NormalizedSoftmaxLossConfig;
 ///
 /// let device = Device::flex();

@@ -59,7 +59,7 @@ impl P2sGradLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::P2sGradLossConfig;
 ///
 /// let device = Device::flex();

@@ -96,7 +96,7 @@ impl ProxyNcaLossConfig {
 /// formed by differences.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::ProxyNcaLossConfig;
 ///
 /// let device = Device::flex();

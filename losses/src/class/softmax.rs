@@ -55,7 +55,7 @@ impl SoftmaxLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::SoftmaxLossConfig;
 ///
 /// let device = Device::flex();

@@ -73,7 +73,7 @@ impl SphereFaceLossConfig {
 /// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory.
 ///
 /// ```
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::{Device, Int, Tensor};
 /// use metric_losses::SphereFaceLossConfig;
 ///
 /// let device = Device::flex();
