@@ -49,10 +49,10 @@ enum Probe {
 impl EvaluateArgs {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let run = FinishedRun::open(&self.run)?;
-        let data = self.data.load_for(run.data(), run.seed())?;
         if self.one_shot {
-            return self.one_shot(&run, &data);
+            return self.one_shot(&run);
         }
+        let data = self.data.load_for(run.data(), run.seed())?;
         if let Some(probe) = self.probe {
             return self.probe(probe, &run, &data);
         }
@@ -80,11 +80,12 @@ impl EvaluateArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn one_shot(&self, run: &FinishedRun, data: &Dataset) -> anyhow::Result<ExitCode> {
+    fn one_shot(&self, run: &FinishedRun) -> anyhow::Result<ExitCode> {
         let config = self.data.config_for(run.data());
         if config.name != "omniglot" {
             anyhow::bail!("--one-shot is about characters of Omniglot: --data omniglot");
         }
+        let data = Dataset::load(&config, run.seed(), true)?;
         let tasks = OneShotTasks::load(&LoadOptions {
             data_dir: config.data_dir,
             progress: true,
@@ -93,7 +94,7 @@ impl EvaluateArgs {
         let drawings = [&tasks.seen, &tasks.asked].map(|set| Examples::Images(set.clone()));
         let [seen, asked] = drawings
             .each_ref()
-            .map(|drawings| run.embed(data, drawings));
+            .map(|drawings| run.embed(&data, drawings));
         let raw = drawings.each_ref().map(Examples::all_rows);
         let scores = [
             OneShotScore::of(data.test.raw_name(), &tasks, raw[0].view(), raw[1].view())?,

@@ -61,14 +61,11 @@ impl Method for SwAv {
             false => None,
         };
         let earlier = queue.map_or_else(Vec::new, |rows| vec![rows; 2]);
-        match done < STILL {
-            true => self
-                .loss
-                .clone()
-                .no_grad()
-                .forward_with_queue(&crops, &earlier),
-            false => self.loss.forward_with_queue(&crops, &earlier),
+        let mut loss = self.loss.clone();
+        if done < STILL {
+            loss = loss.no_grad();
         }
+        loss.forward_with_queue(&crops, &earlier)
     }
 
     fn keys(&self, views: &Outputs) -> Option<Tensor<2>> {
