@@ -1,12 +1,15 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use super::debiased::{NegativeEstimate, check_tau_plus};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::host::to_vec;
 use crate::labels::Labels;
-use crate::pairs::{PairMasks, over_pairs, plain};
+use crate::ops::{Found, Labelled, RowLoss, RowPairs, Rows, Stream, Terms};
+use crate::pairs::{PairMasks, over_pairs, streamed};
 use crate::reducer::Reducer;
 
 /// Configuration of [`HardNegativeContrastiveLoss`].
@@ -68,7 +71,7 @@ impl HardNegativeContrastiveLossConfig {
 /// are not weighted. In the paper a label is an image; with two views of each, `M = 1`. All of it is computed by
 /// logarithms. A pair whose row has no negative counts as 0.
 ///
-/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else `O(n²)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -94,7 +97,8 @@ pub struct HardNegativeContrastiveLoss {
 
 over_pairs!(
     HardNegativeContrastiveLoss,
-    |_loss| EmbeddingDistance::Cosine,
+    streamed,
+    |loss| (EmbeddingDistance::Cosine, loss.reducer),
     "zero if there is no positive pair"
 );
 
@@ -162,8 +166,8 @@ impl HardNegativeContrastiveLoss {
 
     fn weighted(
         &self,
-        batch: (Tensor<2>, Labels),
-        reference: Option<(Tensor<2>, Labels)>,
+        batch: Labelled,
+        reference: Option<Labelled>,
         log_weights: Tensor<1>,
     ) -> Tensor<1> {
         let columns = reference
@@ -171,29 +175,48 @@ impl HardNegativeContrastiveLoss {
             .map_or(&batch.1, |reference| &reference.1);
         let (columns, [weights]) = (columns.len(), log_weights.dims());
         assert_eq!(weights, columns, "there must be one weight a column");
-        let cosine = EmbeddingDistance::Cosine;
-        plain(self, cosine, batch, reference, |distances, masks| {
-            let weights = log_weights.detach().cast(distances.dtype());
-            self.estimate(Some(weights), distances, masks)
+        let way = (EmbeddingDistance::Cosine, self.reducer);
+        let loss = Weighted {
+            estimate: self.estimate(),
+            log_weights: log_weights.detach(),
+        };
+        streamed(&loss, way, batch, reference, |distances, masks| {
+            let weights = loss.log_weights.clone().cast(distances.dtype());
+            loss.estimate.loss(distances, masks, Some(weights))
         })
     }
 
     fn reduce(&self, distances: Tensor<2>, masks: PairMasks) -> Tensor<1> {
-        self.estimate(None, distances, masks)
+        self.estimate().loss(distances, masks, None)
     }
 
-    fn estimate(
-        &self,
-        log_weights: Option<Tensor<1>>,
-        distances: Tensor<2>,
-        masks: PairMasks,
-    ) -> Tensor<1> {
-        let estimate = NegativeEstimate {
+    fn estimate(&self) -> NegativeEstimate {
+        NegativeEstimate {
             temperature: self.temperature,
             tau_plus: self.tau_plus,
             beta: self.beta,
-            log_weights,
-        };
-        estimate.loss(distances, masks, self.reducer)
+            reducer: self.reducer,
+        }
+    }
+}
+
+impl RowLoss for HardNegativeContrastiveLoss {
+    fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
+        self.estimate().row(pairs, None)
+    }
+}
+
+/// With negatives of unlike importance.
+struct Weighted {
+    estimate: NegativeEstimate,
+    /// Of every column.
+    log_weights: Tensor<1>,
+}
+
+impl Stream for Weighted {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        let weights = to_vec::<f64>(self.log_weights.clone().into_data());
+        let weights: Vec<T> = weights.into_iter().map(T::from_f64).collect();
+        rows.loss(reducer, |pairs| self.estimate.row(pairs, Some(&weights)))
     }
 }

@@ -68,6 +68,38 @@ fn losses() -> Vec<(String, Forward)> {
             SelectivelyContrastiveTripletLossConfig::new().with_reducer(reducer),
             "selectively contrastive, {reducer:?}"
         );
+        add!(
+            TupletMarginLossConfig::new()
+                .with_scale(8.0)
+                .with_reducer(reducer),
+            "tuplet margin, {reducer:?}"
+        );
+        for tau_plus in [0.0, 0.1, 0.9] {
+            add!(
+                DebiasedContrastiveLossConfig::new()
+                    .with_tau_plus(tau_plus)
+                    .with_reducer(reducer),
+                "debiased, τ⁺ = {tau_plus}, {reducer:?}"
+            );
+            let hard = HardNegativeContrastiveLossConfig::new()
+                .with_tau_plus(tau_plus)
+                .with_beta(0.7)
+                .with_reducer(reducer);
+            add!(hard.clone(), "hard negatives, τ⁺ = {tau_plus}, {reducer:?}");
+            for beta in [0.0, 0.7] {
+                let weighted = hard.clone().with_beta(beta).init(&Device::flex());
+                all.push((
+                    format!("weighted hard negatives, τ⁺ = {tau_plus}, β = {beta}, {reducer:?}"),
+                    Box::new(move |(x, labels), reference| match reference {
+                        Some((y, of)) => {
+                            let weights = log_weights(&y);
+                            weighted.forward_weighted_against(x, labels, y, of, weights)
+                        }
+                        None => weighted.forward_weighted(x.clone(), labels, log_weights(&x)),
+                    }),
+                ));
+            }
+        }
         for distance in DISTANCES {
             macro_rules! by_distance {
                 ($config:expr) => {
@@ -132,6 +164,21 @@ fn losses() -> Vec<(String, Forward)> {
                 }
             }
             by_distance!(SmoothApLossConfig::new().with_temperature(0.3));
+            for variant in [
+                PnpVariant::O,
+                PnpVariant::Iu,
+                PnpVariant::Ib,
+                PnpVariant::Ds,
+                PnpVariant::Dq,
+            ] {
+                by_distance!(
+                    PnpLossConfig::new()
+                        .with_variant(variant)
+                        .with_temperature(0.3)
+                );
+            }
+            by_distance!(RecallAtKLossConfig::new().with_temperature(0.3));
+            by_distance!(FastApLossConfig::new());
             by_distance!(SupConLossConfig::new().with_temperature(0.5));
             by_distance!(
                 SupConLossConfig::new()
@@ -141,6 +188,15 @@ fn losses() -> Vec<(String, Forward)> {
         }
     }
     all
+}
+
+/// Of each row, unlike each other.
+fn log_weights(rows: &Tensor<2>) -> Tensor<1> {
+    let weights = (0..rows.dims()[0]).map(|i| (i % 5) as f64 * 0.3 - 0.5);
+    let weights: Vec<f64> = weights.collect();
+    let count = weights.len();
+    let options = (&rows.device(), rows.dtype());
+    Tensor::from_data(TensorData::new(weights, [count]), options)
 }
 
 /// What is made of integers.

@@ -1,11 +1,15 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
 use crate::numerics::{l2_normalize, log_sum_exp, softplus, zero_without_rows};
+use crate::ops::{
+    Labelled, RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus as softplus_of, stream,
+};
 use crate::pairs::{PairMasks, assert_labels};
 use crate::reducer::Reducer;
 
@@ -63,8 +67,9 @@ impl TupletMarginLossConfig {
 /// `cos(θ − β) = cos θ cos β + sin θ sin β` with `sin θ = ½ ‖â − p̂‖ ‖â + p̂‖`, accurate at both ends,
 /// where its gradient is 0.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`]: the negatives of an anchor are
-/// summed once for all its positives.
+/// Cost: `O(n² · dim)` time: the negatives of an anchor are summed once for all its positives. Memory `O(n · dim)` where it
+/// is [streamed](EmbeddingDistance#streaming), by `‖â − p̂‖` alone, which leaves half the digits of `sin θ` at opposite rows;
+/// else as [`EmbeddingDistance::matrix`].
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -101,8 +106,11 @@ impl TupletMarginLoss {
             return zero;
         }
         let unit = l2_normalize(embeddings);
-        let masks = PairMasks::within(&labels, &unit);
-        self.reduce(unit.clone(), unit, masks)
+        self.stream((unit.clone(), labels.clone()), None)
+            .unwrap_or_else(|| {
+                let masks = PairMasks::within(&labels, &unit);
+                self.reduce(unit.clone(), unit, masks)
+            })
     }
 
     /// The loss over all positive pairs, of a row of the batch and rows of a separate reference set; nothing
@@ -128,8 +136,27 @@ impl TupletMarginLoss {
         if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
             return zero;
         }
-        let masks = PairMasks::between(&labels, &reference_labels, &embeddings);
-        self.reduce(l2_normalize(embeddings), l2_normalize(reference), masks)
+        let [x, y] = [embeddings, reference].map(l2_normalize);
+        let (batch, others) = (
+            (x.clone(), labels.clone()),
+            (y.clone(), reference_labels.clone()),
+        );
+        self.stream(batch, Some(others)).unwrap_or_else(|| {
+            let masks = PairMasks::between(&labels, &reference_labels, &x);
+            self.reduce(x, y, masks)
+        })
+    }
+
+    /// `None` where it cannot be streamed, or where a row is zero and has no angles.
+    fn stream(&self, unit: Labelled, reference: Option<Labelled>) -> Option<Tensor<1>> {
+        let way = (EmbeddingDistance::SquaredEuclidean, self.reducer);
+        let loss = stream(self, way, unit.clone(), reference.clone())?;
+        let is_zero = |(rows, _): &Labelled| {
+            let norms = rows.clone().detach().square().sum_dim(1);
+            norms.lower_scalar(0.5).any().into_scalar::<bool>()
+        };
+        let has_zero = std::iter::once(&unit).chain(&reference).any(is_zero);
+        (!has_zero).then_some(loss)
     }
 
     fn reduce(&self, x: Tensor<2>, y: Tensor<2>, masks: PairMasks) -> Tensor<1> {
@@ -150,5 +177,41 @@ impl TupletMarginLoss {
         let (sin, cos) = self.margin.sin_cos();
         let chord = |y| EmbeddingDistance::Euclidean.matrix(x.clone(), y);
         cosines * cos + chord(y.clone()) * chord(-y) * (0.5 * sin)
+    }
+}
+
+impl RowLoss for TupletMarginLoss {
+    /// Of unit rows, whose squared distance is `q = 2 − 2 cos θ`; `sin² θ = q (1 − q/4)`.
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        let (sin, cos) = self.margin.sin_cos();
+        let scale = self.scale;
+        let is_lonely = pairs.negatives == 0;
+        let to_positives = pairs.take_positives();
+        let negatives = exp_in_range(pairs.distances, -0.5 * scale);
+        let mut terms = Terms::default();
+        let mut pushes = 0.0;
+        let mut pull_of = |q: T| {
+            let q = q.to_f64();
+            let sine = (q * (1.0 - 0.25 * q)).max(0.0).sqrt();
+            let slack = (1.0 - 0.5 * q) * cos + sine * sin;
+            let gap = negatives.value() + scale - scale * slack;
+            let (term, pull) = match is_lonely {
+                true => (0.0, 0.0),
+                false => (softplus_of(gap), sigmoid(gap)),
+            };
+            let term = self.reducer.terms_of(term);
+            terms += term;
+            let pull = pull * term.count as f64;
+            pushes += pull;
+            let of_sine = match sine > 0.0 {
+                true => (0.5 - 0.25 * q) / sine,
+                false => 0.0,
+            };
+            T::from_f64(scale * pull * (0.5 * cos - of_sine * sin))
+        };
+        let pulls: Vec<T> = to_positives.into_iter().map(&mut pull_of).collect();
+        negatives.share_out(pairs.distances, -0.5 * scale * pushes);
+        pairs.put_positives(pulls);
+        terms
     }
 }

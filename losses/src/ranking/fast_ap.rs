@@ -1,11 +1,13 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
 use super::smooth_rank::has_positive;
-use super::soft_histogram::SoftBins;
+use super::soft_histogram::{RowBins, SoftBins};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::ops::{RowLoss, RowPairs, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -62,8 +64,8 @@ impl FastApLossConfig {
 /// are used as given, so bring them to length 1 first; a distance beyond the span counts in the last
 /// bin. A query is not among its references, and one without positives has no loss.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`], `O(n²)` beside it whatever
-/// `L` is.
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), in `O(n² · L)` time
+/// beside the distances, else `O(n²)` whatever `L` is.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -88,7 +90,8 @@ pub struct FastApLoss {
 
 over_pairs!(
     FastApLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if no row has a positive"
 );
 
@@ -116,5 +119,45 @@ impl FastApLoss {
             EmbeddingDistance::Lp { power, .. } => (0.0, power.exp2()),
             EmbeddingDistance::InnerProduct => (-1.0, 1.0),
         }
+    }
+}
+
+impl RowLoss for FastApLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        if pairs.positives.is_empty() {
+            return Terms::default();
+        }
+        let mut to_positives = pairs.take_positives();
+        let number = to_positives.len() as f64;
+        let bins = |values| RowBins::new(values, self.span(), self.num_bins);
+        let (mut positives, mut negatives) = (bins(&mut to_positives), bins(pairs.distances));
+        let (positive, negative) = (positives.counts(), negatives.counts());
+
+        // By the counts: what h⁺ has at its own node, and what H⁺ and H have at all from there on.
+        let (mut positive_to, mut all_to, mut average) = (0.0, 0.0, 0.0);
+        let mut by_nodes = Vec::with_capacity(positive.len());
+        for (h, other) in positive.iter().zip(&negative) {
+            positive_to += h;
+            all_to += h + other;
+            let inverse = if all_to > 0.0 { 1.0 / all_to } else { 0.0 };
+            let precision = positive_to * inverse;
+            average += h * precision / number;
+            let by_sums = [h * inverse, -h * precision * inverse];
+            by_nodes.push((precision / -number, by_sums.map(|by| by / -number)));
+        }
+        let (mut by_positive, mut by_negative) = (Vec::new(), Vec::new());
+        let [mut by_positive_to, mut by_all_to] = [0.0; 2];
+        for (by_own, by_sums) in by_nodes.into_iter().rev() {
+            by_positive_to += by_sums[0];
+            by_all_to += by_sums[1];
+            by_positive.push(by_own + by_positive_to + by_all_to);
+            by_negative.push(by_all_to);
+        }
+        by_positive.reverse();
+        by_negative.reverse();
+        positives.put_slopes(&by_positive);
+        negatives.put_slopes(&by_negative);
+        pairs.put_positives(to_positives);
+        self.reducer.terms_of(1.0 - average)
     }
 }

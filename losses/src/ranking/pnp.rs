@@ -1,13 +1,16 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
-use super::smooth_rank::{Ahead, PairLoss, as_queries, mean_over_positives};
+use super::smooth_rank::{
+    Ahead, Number, PairLoss, as_queries, may_be_their_own, mean_over_positives, row_over_positives,
+};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::ops::Labelled;
-use crate::pairs::plain;
+use crate::ops::{Found, Labelled, Rows, Stream, Terms};
+use crate::pairs::streamed;
 use crate::reducer::Reducer;
 
 /// What [`PnpLoss`] makes of the number `r` of negatives before a positive.
@@ -90,9 +93,10 @@ impl PnpLossConfig {
 /// The query is among its positives, as in the authors' code. A query without another positive
 /// has no loss.
 ///
-/// Cost: `O(p · n)` time for `p` positive pairs (their number is read back from the device) beside
-/// the distances, `O(n²)` memory: the gradient is formed pair by pair and no cube of comparisons is
-/// kept.
+/// Cost: `O(p · n)` time for `p` positive pairs beside the distances. Memory `O(n · dim)` where it is
+/// [streamed](EmbeddingDistance#streaming): by inner products, and by graded labels, only against a reference set. Else
+/// `O(n²)`: the gradient is formed pair by pair and no cube of comparisons is kept; the number of pairs is read back from the
+/// device.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -155,19 +159,20 @@ impl PnpLoss {
 
     fn of_queries(&self, batch: Labelled, reference: Option<Labelled>) -> Tensor<1> {
         let of_batch = reference.is_none().then(|| batch.1.clone());
-        plain(self, self.distance, batch, reference, |distances, masks| {
+        let way = (self.distance, self.reducer);
+        streamed(self, way, batch, reference, |distances, masks| {
             let (masks, counted) = as_queries(of_batch.as_ref(), &distances, masks);
             let anchors = masks.anchors.clone();
-            let pair = |ahead| self.pair(ahead);
-            let losses = mean_over_positives(distances, masks, self.temperature, pair);
+            let losses =
+                mean_over_positives(distances, masks, self.temperature, |ahead| self.pair(ahead));
             self.reducer.reduce_by(losses, counted, &anchors)
         })
     }
 
-    fn pair(&self, ahead: Ahead) -> PairLoss {
+    fn pair<X: Number>(&self, ahead: Ahead<X>) -> PairLoss<X> {
         let r = ahead.negatives;
         let (value, slope) = match self.variant {
-            PnpVariant::O => (r.clone(), r.ones_like()),
+            PnpVariant::O => (r.clone(), r.all(1.0)),
             PnpVariant::Iu => {
                 let log = r.clone().log1p();
                 ((r + 1.0) * log.clone(), log + 1.0)
@@ -177,7 +182,7 @@ impl PnpLoss {
                 let slope = r / (x.clone() + 1.0);
                 (x_minus_log1p(x) / (self.b * self.b), slope)
             }
-            PnpVariant::Ds => (r.clone().log1p(), (r + 1.0).recip()),
+            PnpVariant::Ds => (r.clone().log1p(), r.all(1.0) / (r + 1.0)),
             PnpVariant::Dq => {
                 let power = (r.clone().log1p() * -self.alpha).exp(); // (1 + r)^−α
                 let slope = power.clone() / (r + 1.0) * self.alpha;
@@ -185,7 +190,7 @@ impl PnpLoss {
             }
         };
         PairLoss {
-            by_positives: value.zeros_like(),
+            by_positives: value.all(0.0),
             by_negatives: slope,
             value,
         }
@@ -194,13 +199,25 @@ impl PnpLoss {
 
 /// `x − ln(1 + x)` for `x ≥ 0`; below 1/32, where the difference loses digits, by its series
 /// `x² (1/2 − x/3 + x²/4 − …)`, whose first term left out is below 1e-12 of the sum.
-fn x_minus_log1p(x: Tensor<2>) -> Tensor<2> {
+fn x_minus_log1p<X: Number>(x: X) -> X {
     const SMALL: f64 = 1.0 / 32.0;
-    let is_small = x.clone().lower_scalar(SMALL);
-    let near = x.clone().clamp_max(SMALL);
-    let series = (2..=9).rev().fold(near.zeros_like(), |sum, k| {
+    let near = x.clone().at_most(SMALL);
+    let series = (2..=9).rev().fold(near.all(0.0), |sum, k| {
         -(sum * near.clone()) + 1.0 / f64::from(k)
     });
-    let direct = x.clone() - x.log1p();
-    direct.mask_where(is_small, near.square() * series)
+    let direct = x.clone() - x.clone().log1p();
+    direct.or_below(&x, SMALL, near.clone() * near * series)
+}
+
+impl Stream for PnpLoss {
+    /// Not where a row may not count as its own positive, nor where its distance to itself has a derivative.
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        if !may_be_their_own(rows, self.distance) {
+            return None;
+        }
+        rows.loss(reducer, |pairs| {
+            let value = row_over_positives(pairs, self.temperature, |ahead| self.pair(ahead));
+            value.map_or_else(Terms::default, |value| self.reducer.terms_of(value))
+        })
+    }
 }

@@ -1,11 +1,14 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
 
-use super::smooth_rank::{Ahead, PairLoss, has_positive, mean_over_positives};
+use super::smooth_rank::{
+    Ahead, Number, PairLoss, has_positive, mean_over_positives, row_over_positives,
+};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::ops::{RowLoss, RowPairs, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -75,9 +78,9 @@ impl RecallAtKLossConfig {
 /// exceed 1 slightly. Similarity mixup, an augmentation of the
 /// batch, is not part of the loss.
 ///
-/// Cost: `O(p · (n + |K|))` time for `p` positive pairs (their number is read back from the device)
-/// beside the distances, `O(n²)` memory: the gradient is formed pair by pair and no cube of
-/// comparisons is kept.
+/// Cost: `O(p · (n + |K|))` time for `p` positive pairs beside the distances. Memory `O(n · dim)` where it is
+/// [streamed](EmbeddingDistance#streaming), else `O(n²)`: the gradient is formed pair by pair and no cube of comparisons is
+/// kept; the number of pairs is read back from the device.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -106,7 +109,8 @@ pub struct RecallAtKLoss {
 
 over_pairs!(
     RecallAtKLoss,
-    |loss| loss.distance,
+    streamed,
+    |loss| (loss.distance, loss.reducer),
     "zero if no row has a positive"
 );
 
@@ -120,15 +124,15 @@ impl RecallAtKLoss {
     }
 
     /// `1 − 1/|K| Σ_k σ((k − r) / τ₁) · |P| / min(k, |P|)`, whose mean over `P` is the loss.
-    fn pair(&self, ahead: Ahead) -> PairLoss {
+    fn pair<X: Number>(&self, ahead: Ahead<X>) -> PairLoss<X> {
         let rank = ahead.positives + ahead.negatives + 1.0;
-        let mut value = rank.ones_like();
-        let mut slope = rank.zeros_like();
+        let mut value = rank.all(1.0);
+        let mut slope = rank.all(0.0);
         for &k in &self.k {
             let k = k as f64;
             let set_size = ahead.set_size.clone();
-            let weight = set_size.clone() / set_size.clamp_max(k) / self.k.len() as f64;
-            let within = sigmoid((-rank.clone() + k) / self.rank_temperature);
+            let weight = set_size.clone() / set_size.at_most(k) / self.k.len() as f64;
+            let within = ((-rank.clone() + k) / self.rank_temperature).sigmoid();
             let falls = within.clone() * (-within.clone() + 1.0) / self.rank_temperature;
             value = value - within * weight.clone();
             slope = slope + falls * weight;
@@ -138,5 +142,17 @@ impl RecallAtKLoss {
             by_positives: slope.clone(),
             by_negatives: slope,
         }
+    }
+}
+
+impl RowLoss for RecallAtKLoss {
+    fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
+        // A row is not retrieved by itself.
+        let pairs = RowPairs {
+            itself: None,
+            ..pairs
+        };
+        let value = row_over_positives(pairs, self.temperature, |ahead| self.pair(ahead));
+        value.map_or_else(Terms::default, |value| self.reducer.terms_of(value))
     }
 }

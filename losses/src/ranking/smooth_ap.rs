@@ -1,11 +1,11 @@
-use std::ops::{Add, Div, Mul, Neg};
-
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use metric_core::Scalar;
 
-use super::smooth_rank::{Ahead, PairLoss, as_queries, mean_over_positives, row_over_positives};
+use super::smooth_rank::{
+    Ahead, Number, PairLoss, as_queries, may_be_their_own, mean_over_positives, row_over_positives,
+};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
@@ -142,26 +142,18 @@ impl SmoothApLoss {
 impl Stream for SmoothApLoss {
     /// Not where a row may not count as its own positive, nor where its distance to itself has a derivative.
     fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
-        let within = !rows.is_against();
-        if within && (!rows.are_classes() || self.distance == EmbeddingDistance::InnerProduct) {
+        if !may_be_their_own(rows, self.distance) {
             return None;
         }
         rows.loss(reducer, |pairs| {
-            if pairs.positives.is_empty() {
-                return Terms::default();
-            }
-            self.reducer
-                .terms_of(row_over_positives(pairs, self.temperature, pair))
+            let value = row_over_positives(pairs, self.temperature, pair);
+            value.map_or_else(Terms::default, |value| self.reducer.terms_of(value))
         })
     }
 }
 
 /// `1 − a / (a + n)` with `a` the place among positives, which is `n / (a + n)`.
-fn pair<X>(ahead: Ahead<X>) -> PairLoss<X>
-where
-    X: Clone + Neg<Output = X> + Add<f64, Output = X>,
-    X: Add<Output = X> + Mul<Output = X> + Div<Output = X>,
-{
+fn pair<X: Number>(ahead: Ahead<X>) -> PairLoss<X> {
     let place = ahead.positives + 1.0;
     let rank = place.clone() + ahead.negatives.clone();
     let value = ahead.negatives / rank.clone();

@@ -1,13 +1,82 @@
 //! How many references stand before a positive, as a smooth number.
 
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, IndexingUpdateOp, Tensor};
 use metric_core::Scalar;
-use metric_core::simd::{exp_in_place, map_in_place, sum_of, zip_in_place};
+use metric_core::simd::{exp_in_place, sum_of, zip_in_place};
 
+use crate::distance::EmbeddingDistance;
 use crate::labels::Labels;
-use crate::ops::{RowPairs, sigmoid as sigmoid_of};
+use crate::ops::{RowPairs, Rows, sigmoid as sigmoid_of};
 use crate::pairs::PairMasks;
+
+/// A number of one pair, or a tensor `[pairs, 1]` of those of many: a loss of pairs is written for both at once.
+pub(crate) trait Number:
+    Clone
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Add<f64, Output = Self>
+    + Mul<f64, Output = Self>
+    + Div<f64, Output = Self>
+{
+    /// This number, as often as `self` has numbers.
+    fn all(&self, number: f64) -> Self;
+    fn exp(self) -> Self;
+    /// `ln(1 + x)`
+    fn log1p(self) -> Self;
+    /// `1 / (1 + e⁻ˣ)`
+    fn sigmoid(self) -> Self;
+    fn at_most(self, bound: f64) -> Self;
+    /// `near` where `x` is below the bound, else `self`.
+    fn or_below(self, x: &Self, bound: f64, near: Self) -> Self;
+}
+
+impl Number for f64 {
+    fn all(&self, number: f64) -> Self {
+        number
+    }
+    fn exp(self) -> Self {
+        f64::exp(self)
+    }
+    fn log1p(self) -> Self {
+        self.ln_1p()
+    }
+    fn sigmoid(self) -> Self {
+        sigmoid_of(self)
+    }
+    fn at_most(self, bound: f64) -> Self {
+        self.min(bound)
+    }
+    fn or_below(self, x: &Self, bound: f64, near: Self) -> Self {
+        if *x < bound { near } else { self }
+    }
+}
+
+impl Number for Tensor<2> {
+    fn all(&self, number: f64) -> Self {
+        self.full_like(number)
+    }
+    fn exp(self) -> Self {
+        Tensor::exp(self)
+    }
+    fn log1p(self) -> Self {
+        Tensor::log1p(self)
+    }
+    fn sigmoid(self) -> Self {
+        sigmoid(self)
+    }
+    fn at_most(self, bound: f64) -> Self {
+        self.clamp_max(bound)
+    }
+    fn or_below(self, x: &Self, bound: f64, near: Self) -> Self {
+        self.mask_where(x.clone().lower_scalar(bound), near)
+    }
+}
 
 /// What stands before each positive `p` of a query `q`: of a pair `(q, p)` numbers, of many tensors `[pairs, 1]`.
 pub(crate) struct Ahead<X = Tensor<2>> {
@@ -103,30 +172,39 @@ pub(crate) fn has_positive(masks: &PairMasks) -> Tensor<2, Bool> {
     masks.positive.clone().any_dim(1)
 }
 
-/// The mean of `loss` over the positives of one row, and the row itself if it is one of the set, with its derivatives in
-/// the place of the distances. The distance of a row to itself is a constant.
+/// Whether rows that are streamed may be among their own positives: within a batch only where the distance of a row to
+/// itself has no derivative.
+pub(crate) fn may_be_their_own<T: Scalar>(rows: &Rows<'_, T>, distance: EmbeddingDistance) -> bool {
+    rows.is_against() || rows.are_classes() && distance != EmbeddingDistance::InnerProduct
+}
+
+/// The mean of `loss` over the positives of one row, and the row itself if it is [shown](RowPairs::itself), with its
+/// derivatives in the place of the distances; none of a row without positives. The distance of a row to itself is a
+/// constant.
 pub(crate) fn row_over_positives<T: Scalar>(
     mut pairs: RowPairs<'_, T>,
     temperature: f64,
     loss: impl Fn(Ahead<f64>) -> PairLoss<f64>,
-) -> f64 {
+) -> Option<f64> {
+    if pairs.positives.is_empty() {
+        return None;
+    }
     let mut set = pairs.take_positives();
     set.extend(pairs.itself);
     let size = set.len() as f64;
     let scale = T::from_f64(1.0 / temperature);
     let mut slopes = vec![T::ZERO; pairs.distances.len()];
+    let mut before = slopes.clone();
     let mut of_set = vec![0.0; set.len()];
     let mut sum = 0.0;
     for (p, &to_positive) in set.iter().enumerate() {
         // σ of negatives; no exponential leaves the range, and pairs that are none come to nothing.
         let most = T::from_f64(80.0);
-        let mut before = pairs.distances.to_vec();
-        map_in_place(&mut before, move |d| {
+        zip_in_place(&mut before, pairs.distances, move |_, d| {
             let exponent = (d - to_positive) * scale;
             if exponent < most { exponent } else { most }
         });
         exp_in_place(&mut before, T::ONE, T::ZERO);
-        map_in_place(&mut before, |power| T::ONE / (T::ONE + power));
         let others: Vec<f64> = set
             .iter()
             .map(|&d| sigmoid_of(((to_positive - d) * scale).to_f64()))
@@ -138,7 +216,10 @@ pub(crate) fn row_over_positives<T: Scalar>(
             by_negatives,
         } = loss(Ahead {
             positives: (0..set.len()).filter(but_itself).map(|q| others[q]).sum(),
-            negatives: sum_of(&mut before, |share| *share),
+            negatives: sum_of(&mut before, |power| {
+                *power = T::ONE / (T::ONE + *power);
+                *power
+            }),
             set_size: size,
         });
         sum += value;
@@ -158,5 +239,5 @@ pub(crate) fn row_over_positives<T: Scalar>(
     }
     pairs.distances.copy_from_slice(&slopes);
     pairs.put_positives(of_set.into_iter().map(T::from_f64));
-    sum / size
+    Some(sum / size)
 }

@@ -1,6 +1,8 @@
 //! Histograms whose counts are differentiable in the values.
 
 use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor};
+use metric_core::Scalar;
+use metric_core::simd::{map_in_place, sum_of, zip_in_place};
 
 /// Values shared between the two nearest of `bins + 1` nodes.
 ///
@@ -39,5 +41,91 @@ impl SoftBins {
         Tensor::zeros([n, self.bins + 1], options)
             .scatter(1, self.lower.clone(), down, IndexingUpdateOp::Add)
             .scatter(1, self.lower.clone() + 1, up, IndexingUpdateOp::Add)
+    }
+}
+
+/// The histogram of the values of one row, whose counts are differentiable like those of [`SoftBins`]. An infinite value is
+/// none.
+pub(crate) struct RowBins<'a, T> {
+    /// Where each value is, in steps from the first node.
+    places: &'a mut [T],
+    /// Nodes less one.
+    bins: usize,
+    /// Places a unit of the values.
+    scale: f64,
+}
+
+/// Values that pass by all nodes while they are in the nearest cache.
+const SOME: usize = 2048;
+
+impl<'a, T: Scalar> RowBins<'a, T> {
+    /// Nodes evenly spaced over `span`. The values are given up.
+    pub(crate) fn new(values: &'a mut [T], (low, high): (f64, f64), bins: usize) -> Self {
+        let scale = bins as f64 / (high - low);
+        let (first, steps) = (T::from_f64(low), T::from_f64(scale));
+        map_in_place(values, move |value| (value - first) * steps);
+        Self {
+            places: values,
+            bins,
+            scale,
+        }
+    }
+
+    /// How many there are at each of the `bins + 1` nodes.
+    pub(crate) fn counts(&mut self) -> Vec<f64> {
+        let mut counts = vec![0.0; self.bins + 1];
+        let last = T::from_f64(self.bins as f64);
+        for places in self.places.chunks_mut(SOME) {
+            for (at, count) in counts.iter_mut().enumerate() {
+                let node = T::from_f64(at as f64);
+                *count += sum_of(places, move |place| share(*place, node, last));
+            }
+        }
+        counts
+    }
+
+    /// Puts in the place of every value the derivative by it of what has these derivatives `by_counts`.
+    pub(crate) fn put_slopes(self, by_counts: &[f64]) {
+        // Between two nodes the counts of both change evenly: the derivative is a stair, which begins and ends at 0.
+        let heights = by_counts.windows(2).map(|by| (by[1] - by[0]) * self.scale);
+        let mut slopes = vec![T::ZERO; self.places.len().min(SOME)];
+        for places in self.places.chunks_mut(SOME) {
+            let slopes = &mut slopes[..places.len()];
+            slopes.fill(T::ZERO);
+            for (at, height) in heights.clone().enumerate() {
+                let (node, height) = (T::from_f64(at as f64), T::from_f64(height));
+                zip_in_place(
+                    slopes,
+                    places,
+                    move |slope, place| {
+                        if place >= node { height } else { slope }
+                    },
+                );
+            }
+            let last = T::from_f64(self.bins as f64);
+            zip_in_place(
+                places,
+                slopes,
+                move |place, slope| {
+                    if place > last { T::ZERO } else { slope }
+                },
+            );
+        }
+    }
+}
+
+/// How much of a value counts for a node.
+#[inline(always)]
+fn share<T: Scalar>(place: T, node: T, last: T) -> T {
+    let inside = if place > last { last } else { place };
+    let inside = if inside < T::ZERO { T::ZERO } else { inside };
+    let off = inside - node;
+    let off = if off < T::ZERO { T::ZERO - off } else { off };
+    let near = T::ONE - off;
+    let near = if near > T::ZERO { near } else { T::ZERO };
+    if place < T::from_f64(f64::INFINITY) {
+        near
+    } else {
+        T::ZERO
     }
 }
