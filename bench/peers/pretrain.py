@@ -19,7 +19,8 @@ from torch import nn
 from torchvision.transforms import v2
 
 BATCH, HIDDEN, OUTPUT, PROTOTYPES, QUEUE, MOMENTUM = 256, 512, 128, 256, 4096, 0.99
-RATE, DECAY = 0.06, 5e-4
+# VICReg's loss, whose weights add up to 51, does not bear the rate of the others.
+RATE, RATES, DECAY = 0.06, {"vicreg": 0.02}, 5e-4
 
 
 def images(path, kind):
@@ -161,7 +162,8 @@ def main():
     steady = [p for name, p in learned.items() if method == "simsiam" and name.startswith("predictor.")]
     others = [p for p in learned.values() if all(p is not q for q in steady)]
     groups = [{"params": others}] + ([{"params": steady}] if steady else [])
-    optimizer = torch.optim.SGD(groups, RATE, 0.9, weight_decay=DECAY)
+    rate = RATES.get(method, RATE)
+    optimizer = torch.optim.SGD(groups, rate, 0.9, weight_decay=DECAY)
     warm_up = math.ceil(0.05 * steps)
     started, step = time.time(), 0
     learner.train()
@@ -172,7 +174,7 @@ def main():
             a, b = (torch.stack([view(image) for image in pixels[chosen]]) for _ in range(2))
             done = (step - warm_up) / max(steps - warm_up, 1)
             share = (step + 1) / warm_up if step < warm_up else 0.5 * (1 + math.cos(math.pi * done))
-            optimizer.param_groups[0]["lr"] = RATE * share
+            optimizer.param_groups[0]["lr"] = rate * share
             if method == "swav":
                 with torch.no_grad():
                     for head in learner.prototypes.heads:

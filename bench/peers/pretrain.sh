@@ -26,11 +26,12 @@ table() {
 
 # METHOD SEED
 metric() {
-    local run=$out/$1-$2 all=(--resume "$out/$1-$2")
+    local run=$out/$1-$2 all=(--resume "$out/$1-$2") rate=0.06
+    [ "$1" = vicreg ] && rate=0.02 # as in pretrain.py
     if [ ! -e "$run/pretrain.json" ]; then
         all=(--method "$1" --data fashion-mnist --limit "$limit" --views small-grey --steps "$steps" --seed "$2" --batch 256)
         all+=(--head-hidden 512 --head-output 128 --prototypes 256 --queue 4096 --momentum 0.99)
-        all+=(--optimizer sgd --learning-rate 0.06 --weight-decay 5e-4 --out "$run")
+        all+=(--optimizer sgd --learning-rate "$rate" --weight-decay 5e-4 --out "$run")
     fi
     local report
     report=$(RAYON_NUM_THREADS=1 "$program" pretrain "${all[@]}" --json </dev/null) || return

@@ -151,6 +151,11 @@ impl Reducer {
         self.reduce_by(losses, every_row, &rows)
     }
 
+    /// Whether every term counts, so that the loss of sums is the sum of losses.
+    pub(crate) fn takes_all(self) -> bool {
+        matches!(self, Self::Mean | Self::Sum | Self::PerAnchor)
+    }
+
     /// Those of the selected terms that count.
     pub(crate) fn counted<const D: usize>(
         self,

@@ -2,12 +2,16 @@ use std::f64::consts::PI;
 
 use burn::tensor::{Int, Tensor};
 use metric_core::Scalar;
+use metric_core::simd::{map_in_place, zip_in_place};
 
 use super::cross_entropy::{cross_entropy, target_mask};
 use crate::distance::EmbeddingDistance;
+use crate::host::to_vec;
 use crate::labels::Labels;
 use crate::numerics::{at_least_f32, l2_normalize, safe_sqrt};
-use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus, stream_with};
+use crate::ops::{
+    Found, RowPairs, Rows, Stream, Terms, exp_in_range, sigmoid, softplus, stream_with,
+};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -16,7 +20,10 @@ use crate::reducer::Reducer;
 pub(crate) struct ClassCosines {
     /// `cos θ_y`, `[n, 1]`.
     pub(crate) target: Tensor<2>,
-    classes: Classes,
+    /// The vectors of every class, as they were given, `[classes · sub_centers, dim]`.
+    weight: Tensor<2>,
+    /// How many a class has, of which the closest counts.
+    sub_centers: usize,
     /// Rows as they were given, `[n, dim]`.
     given: Tensor<2>,
     /// Unit rows, `[n, dim]`.
@@ -26,23 +33,13 @@ pub(crate) struct ClassCosines {
     labels: Labels,
 }
 
-enum Classes {
-    /// A vector for each, as it was given, `[classes, dim]`.
-    Vectors(Tensor<2>),
-    /// `cos θⱼ`, `[n, classes]`.
-    Cosines(Tensor<2>),
-}
-
 impl ClassCosines {
     /// Of rows and one vector a class.
     ///
     /// # Panics
     /// If a label is no integer or out of range, or there is not one a row.
     pub(crate) fn new(rows: Tensor<2>, weight: Tensor<2>, labels: Labels) -> Self {
-        assert_labels(&rows, &labels);
-        let (given, weight) = (at_least_f32(rows), at_least_f32(weight));
-        let own = l2_normalize(weight.clone().select(0, labels.expect_classes()));
-        Self::of(given, own, Classes::Vectors(weight), labels)
+        Self::to_closest(rows, weight, labels, 1)
     }
 
     /// Of rows and the closest of `sub_centers` vectors of every class, class `c` having rows
@@ -56,29 +53,23 @@ impl ClassCosines {
         labels: Labels,
         sub_centers: usize,
     ) -> Self {
-        if sub_centers == 1 {
-            return Self::new(rows, weight, labels);
-        }
         assert_labels(&rows, &labels);
-        let given = at_least_f32(rows);
-        let vectors = l2_normalize(weight);
-        let all = l2_normalize(given.clone()).matmul(vectors.clone().transpose());
-        let [n, columns] = all.dims();
-        let by_class = all.reshape([n, columns / sub_centers, sub_centers]);
-        let (largest, closest) = by_class.max_dim_with_indices(2);
-        let closest = closest.squeeze_dim::<2>(2);
-        let of_rows = labels.expect_classes();
-        let closest = closest.gather(1, of_rows.clone().reshape([n, 1]));
-        let own = of_rows * sub_centers as i64 + closest.squeeze_dim(1);
-        let all = Classes::Cosines(largest.squeeze_dim(2));
-        Self::of(given, vectors.select(0, own), all, labels)
-    }
-
-    fn of(given: Tensor<2>, own: Tensor<2>, classes: Classes, labels: Labels) -> Self {
+        let (given, weight) = (at_least_f32(rows), at_least_f32(weight));
         let rows = l2_normalize(given.clone());
+        let of_rows = labels.expect_classes();
+        let own = match sub_centers {
+            1 => of_rows,
+            k => {
+                let (rows, weight) = (rows.clone().detach(), weight.clone().detach());
+                let closest = own_cosines(rows, weight, of_rows.clone(), k).argmax(1);
+                of_rows * k as i64 + closest.squeeze_dim(1)
+            }
+        };
+        let own = l2_normalize(weight.clone().select(0, own));
         Self {
             target: (rows.clone() * own.clone()).sum_dim(1),
-            classes,
+            weight,
+            sub_centers,
             given,
             rows,
             own,
@@ -87,20 +78,16 @@ impl ClassCosines {
     }
 
     /// `cos θⱼ`, `[n, classes]`.
-    pub(crate) fn all(&self) -> Tensor<2> {
-        match &self.classes {
-            Classes::Vectors(weight) => {
-                let vectors = l2_normalize(weight.clone());
-                self.rows.clone().matmul(vectors.transpose())
+    fn all(&self) -> Tensor<2> {
+        let vectors = l2_normalize(self.weight.clone());
+        let all = self.rows.clone().matmul(vectors.transpose());
+        match self.sub_centers {
+            1 => all,
+            k => {
+                let [n, columns] = all.dims();
+                all.reshape([n, columns / k, k]).max_dim(2).squeeze_dim(2)
             }
-            Classes::Cosines(all) => all.clone(),
         }
-    }
-
-    /// The same with other numbers in the place of `cos θⱼ`.
-    pub(crate) fn with_all(mut self, all: Tensor<2>) -> Self {
-        self.classes = Classes::Cosines(all);
-        self
     }
 
     /// The same number for every row, `[n, 1]`.
@@ -148,7 +135,10 @@ impl ClassCosines {
 
     /// The cosines with `target` in the place of `cos θ_y`: `[n, classes]`.
     pub(crate) fn with_target(self, target: Tensor<2>) -> Tensor<2> {
-        let all = self.all();
+        self.place(target, self.all())
+    }
+
+    fn place(&self, target: Tensor<2>, all: Tensor<2>) -> Tensor<2> {
         let [n, classes] = all.dims();
         let is_target = target_mask(self.labels.expect_classes(), classes);
         all.mask_where(is_target, target.expand([n, classes]))
@@ -156,40 +146,133 @@ impl ClassCosines {
 
     /// Cross-entropy of `scale` times the cosines with `target` in the place of `cos θ_y`; streamed where it can be.
     pub(crate) fn loss(self, target: Tensor<2>, scale: f64, reducer: Reducer) -> Tensor<1> {
-        let labels = self.labels.clone();
-        if let Classes::Vectors(weight) = &self.classes {
-            let [classes, _] = weight.dims();
-            let device = labels.expect_classes().device();
-            let numbers = Tensor::<1, Int>::arange(0..classes as i64, &device);
-            let batch = (self.given.clone(), labels.clone());
-            let reference = Some((weight.clone(), numbers.into()));
-            let way = (EmbeddingDistance::Cosine, reducer);
-            let by_rows = OtherClasses { scale, reducer };
-            let streamed = stream_with(&by_rows, way, batch, reference, Some(target.clone()));
-            if let Some(loss) = streamed {
-                return loss;
-            }
-        }
-        cross_entropy(self.with_target(target) * scale, &labels, reducer)
+        self.loss_by(target, None, scale, reducer)
     }
+
+    /// The same with `cos θⱼ (t + cos θⱼ)` in the place of every other cosine above the target.
+    pub(crate) fn curricular_loss(
+        self,
+        target: Tensor<2>,
+        t: Tensor<1>,
+        scale: f64,
+        reducer: Reducer,
+    ) -> Tensor<1> {
+        self.loss_by(target, Some(t.detach()), scale, reducer)
+    }
+
+    fn loss_by(
+        self,
+        target: Tensor<2>,
+        t: Option<Tensor<1>>,
+        scale: f64,
+        reducer: Reducer,
+    ) -> Tensor<1> {
+        let ([vectors, _], k) = (self.weight.dims(), self.sub_centers);
+        let device = self.labels.expect_classes().device();
+        let numbers = Tensor::<1, Int>::arange(0..vectors as i64, &device) / k as i64;
+        let batch = (self.given.clone(), self.labels.clone());
+        let reference = Some((self.weight.clone(), numbers.into()));
+        let way = (EmbeddingDistance::Cosine, reducer);
+        let by_rows = OtherClasses {
+            sub_centers: k,
+            t: t.clone(),
+            scale,
+            reducer,
+        };
+        let streamed = stream_with(&by_rows, way, batch, reference, Some(target.clone()));
+        streamed.unwrap_or_else(|| {
+            let mut all = self.all();
+            if let Some(t) = t {
+                let is_hard = all.clone().greater(target.clone().expand(all.dims()));
+                let t = t.cast(all.dtype()).reshape([1, 1]);
+                all = all.clone().mask_where(is_hard, all.clone() * (all + t));
+            }
+            cross_entropy(self.place(target, all) * scale, &self.labels, reducer)
+        })
+    }
+}
+
+/// The cosines of unit rows to the vectors of their own class, `[n, sub_centers]`.
+pub(crate) fn own_cosines(
+    rows: Tensor<2>,
+    weight: Tensor<2>,
+    labels: Tensor<1, Int>,
+    sub_centers: usize,
+) -> Tensor<2> {
+    let ([n, dim], [vectors, _]) = (rows.dims(), weight.dims());
+    let by_class = weight.reshape([vectors / sub_centers, sub_centers * dim]);
+    let own = by_class.select(0, labels);
+    let own = l2_normalize(own.reshape([n * sub_centers, dim]));
+    let own = own.reshape([n, sub_centers, dim]);
+    (own * rows.unsqueeze_dim::<3>(1)).sum_dim(2).squeeze_dim(2)
 }
 
 /// The cross-entropy of a row, given its target's cosine: `log(1 + Σ_{j ≠ y} e^{s cos θⱼ} / e^{s target})`.
 struct OtherClasses {
+    /// Vectors of a class, of which the closest counts.
+    sub_centers: usize,
+    /// Makes cosines above the target `cos θ (t + cos θ)`.
+    t: Option<Tensor<1>>,
     scale: f64,
     reducer: Reducer,
 }
 
-impl RowLoss for OtherClasses {
-    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+impl Stream for OtherClasses {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        let t = self.t.clone().map(|t| to_vec::<f64>(t.into_data())[0]);
+        rows.loss(reducer, |pairs| self.row(pairs, t.map(T::from_f64)))
+    }
+}
+
+impl OtherClasses {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>, t: Option<T>) -> Terms {
         pairs.take_positives();
+        if self.sub_centers > 1 {
+            keep_closest(pairs.distances, self.sub_centers);
+        }
+        let steepness = t.map(|t| harden(pairs.distances, *pairs.given, t));
         let others = exp_in_range(pairs.distances, -self.scale);
         let gap = others.value() + self.scale * (1.0 - pairs.given.to_f64());
         let slope = self.scale * sigmoid(gap);
         others.share_out(pairs.distances, -slope);
+        if let Some(steepness) = steepness {
+            zip_in_place(pairs.distances, &steepness, |slope, by| slope * by);
+        }
         *pairs.given = T::from_f64(-slope);
         self.reducer.terms_of(softplus(gap))
     }
+}
+
+/// Leaves of so many distances at a time the least, the first of equal ones, and makes the others infinite.
+fn keep_closest<T: Scalar>(distances: &mut [T], at_a_time: usize) {
+    for some in distances.chunks_exact_mut(at_a_time) {
+        let mut least = 0;
+        for i in 1..at_a_time {
+            if some[i] < some[least] {
+                least = i;
+            }
+        }
+        let kept = some[least];
+        some.fill(T::from_f64(f64::INFINITY));
+        some[least] = kept;
+    }
+}
+
+/// Makes of distances `1 − cos θ` those of `cos θ (t + cos θ)` where the cosine is above the target's, and gives the
+/// derivatives by what they were.
+fn harden<T: Scalar>(distances: &mut [T], target: T, t: T) -> Vec<T> {
+    let mut slopes = vec![T::ONE; distances.len()];
+    zip_in_place(&mut slopes, distances, move |one, distance| {
+        let cosine = T::ONE - distance;
+        let slope = t + cosine + cosine;
+        if cosine > target { slope } else { one }
+    });
+    map_in_place(distances, move |distance| {
+        let cosine = T::ONE - distance;
+        let hard = T::ONE - cosine * (t + cosine);
+        if cosine > target { hard } else { distance }
+    });
+    slopes
 }
 
 /// The cosine continued beyond π so that it keeps falling: `(−1)ᵏ cos α − 2k` with `k = ⌊α / π⌋`.

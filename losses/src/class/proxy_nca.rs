@@ -1,13 +1,15 @@
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
+use metric_core::Scalar;
 
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropy, target_mask, zero_if_empty};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::{everywhere, l2_normalize, log_sum_exp, relative_to_largest};
+use crate::numerics::{at_least_f32, everywhere, l2_normalize, log_sum_exp, relative_to_largest};
+use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus, stream};
 use crate::reducer::Reducer;
 
 /// Configuration of [`ProxyNcaLoss`].
@@ -92,8 +94,8 @@ impl ProxyNcaLossConfig {
 /// that paper changes outside the loss (pooling, layer norm, balanced classes, the proxies'
 /// learning rate) is the caller's.
 ///
-/// Cost: `O(n · classes · dim)` time, `O(n · classes)` memory, times `dim` while the distances are
-/// formed by differences.
+/// Cost: `O(n · classes · dim)` time; memory `O((n + classes) · dim)` where it is [streamed](EmbeddingDistance#streaming),
+/// else `O(n · classes)`, times `dim` while the distances are formed by differences.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -134,13 +136,22 @@ impl ProxyNcaLoss {
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
-        let proxies = self.weight.val();
-        let distances = match self.normalize {
-            true => self
-                .distance
-                .matrix(l2_normalize(embeddings), l2_normalize(proxies)),
-            false => self.distance.matrix(embeddings, proxies),
-        };
+        let [rows, proxies] = [embeddings, self.weight.val()].map(|rows| match self.normalize {
+            true => l2_normalize(rows),
+            false => at_least_f32(rows),
+        });
+        let numbers = Tensor::<1, Int>::arange(0..proxies.dims()[0] as i64, &rows.device());
+        // A label out of range has no proxy: the selection says which.
+        let _ = proxies.clone().detach().select(0, labels.expect_classes());
+        let way = (self.distance, self.reducer);
+        let (batch, classes) = (
+            (rows.clone(), labels.clone()),
+            (proxies.clone(), numbers.into()),
+        );
+        if let Some(loss) = stream(self, way, batch, Some(classes)) {
+            return loss;
+        }
+        let distances = self.distance.matrix(rows, proxies);
         let all = everywhere(&distances);
         let logits = relative_to_largest(-distances, &all, 1.0 / self.temperature);
         if self.include_target {
@@ -167,5 +178,21 @@ impl ProxyNcaLoss {
     /// The proxies, `[num_classes, dim]`, of any length.
     pub fn weight(&self) -> Tensor<2> {
         self.weight.val()
+    }
+}
+
+impl RowLoss for ProxyNcaLoss {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        let to_proxy = pairs.take_positives();
+        let scale = 1.0 / self.temperature;
+        let others = exp_in_range(pairs.distances, -scale);
+        let gap = others.value() + to_proxy[0].to_f64() * scale;
+        let (term, slope) = match self.include_target {
+            true => (softplus(gap), sigmoid(gap)),
+            false => (gap, 1.0),
+        };
+        others.share_out(pairs.distances, -scale * slope);
+        pairs.put_positives([T::from_f64(scale * slope)]);
+        self.reducer.terms_of(term)
     }
 }

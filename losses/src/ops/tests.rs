@@ -457,12 +457,50 @@ fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, Agai
                 high: 6.0
             }),
         CombinedMarginLossConfig.with_m3(0.2),
+        CurricularFaceLossConfig,
+        CurricularFaceLossConfig
+            .with_scale(9.0)
+            .with_reducer(Reducer::AvgNonZero),
+        MagFaceLossConfig.with_reducer(Reducer::Sum),
+        MagFaceLossConfig,
         CosFaceLossConfig
             .with_scale(9.0)
             .with_reducer(Reducer::AvgNonZero),
         NormalizedSoftmaxLossConfig.with_reducer(Reducer::Sum),
         ProxyAnchorLossConfig,
+        ProxyNcaLossConfig
+            .with_temperature(0.7)
+            .with_include_target(classes == 1),
+        ProxyNcaLossConfig
+            .with_include_target(true)
+            .with_reducer(Reducer::AvgNonZero),
+        ProxyNcaLossConfig
+            .with_normalize(false)
+            .with_distance(EmbeddingDistance::Euclidean)
+            .with_include_target(true),
     );
+    let device = Device::flex().autodiff();
+    let config = CurricularFaceLossConfig::new(classes, dim).with_rate(1.0);
+    let loss = config.init(&device);
+    all.push((
+        "curricular, t as the batch has it",
+        Box::new(move |(x, labels), weight| {
+            let loss = loss.clone().with_weight(weight);
+            let loss = loss.update(x.clone(), labels.clone());
+            (loss.forward(x, labels), loss.weight())
+        }),
+    ));
+    let config = SubCenterArcFaceLossConfig::new(classes, dim).with_sub_centers(3);
+    let loss = config.with_scale(8.0).init(&device);
+    all.push((
+        "three sub-centres",
+        Box::new(move |(x, labels), weight| {
+            let turned = weight.clone().flip([1]);
+            let weight = Tensor::cat(vec![weight.clone(), turned, weight.flip([0])], 1);
+            let loss = loss.clone().with_weight(weight.reshape([3 * classes, dim]));
+            (loss.forward(x, labels), loss.weight())
+        }),
+    ));
     all
 }
 
