@@ -9,9 +9,7 @@ use crate::distance::EmbeddingDistance;
 use crate::host::to_vec;
 use crate::labels::Labels;
 use crate::numerics::{at_least_f32, l2_normalize, safe_sqrt};
-use crate::ops::{
-    Found, RowPairs, Rows, Stream, Terms, exp_in_range, sigmoid, softplus, stream_with,
-};
+use crate::ops::{AmongOthers, Found, RowPairs, Rows, Stream, Terms, stream_with};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -176,10 +174,10 @@ impl ClassCosines {
         let by_rows = OtherClasses {
             sub_centers: k,
             t: t.clone(),
-            scale,
-            reducer,
+            among: AmongOthers { scale, reducer },
         };
-        let streamed = stream_with(&by_rows, way, batch, reference, Some(target.clone()));
+        let own = Some(-target.clone() + 1.0);
+        let streamed = stream_with(&by_rows, way, batch, reference, own);
         streamed.unwrap_or_else(|| {
             let mut all = self.all();
             if let Some(t) = t {
@@ -207,14 +205,13 @@ pub(crate) fn own_cosines(
     (own * rows.unsqueeze_dim::<3>(1)).sum_dim(2).squeeze_dim(2)
 }
 
-/// The cross-entropy of a row, given its target's cosine: `log(1 + Σ_{j ≠ y} e^{s cos θⱼ} / e^{s target})`.
+/// The cross-entropy of a row, given its target's distance, among other classes.
 struct OtherClasses {
     /// Vectors of a class, of which the closest counts.
     sub_centers: usize,
     /// Makes cosines above the target `cos θ (t + cos θ)`.
     t: Option<Tensor<1>>,
-    scale: f64,
-    reducer: Reducer,
+    among: AmongOthers,
 }
 
 impl Stream for OtherClasses {
@@ -230,16 +227,12 @@ impl OtherClasses {
         if self.sub_centers > 1 {
             keep_closest(pairs.distances, self.sub_centers);
         }
-        let steepness = t.map(|t| harden(pairs.distances, *pairs.given, t));
-        let others = exp_in_range(pairs.distances, -self.scale);
-        let gap = others.value() + self.scale * (1.0 - pairs.given.to_f64());
-        let slope = self.scale * sigmoid(gap);
-        others.share_out(pairs.distances, -slope);
+        let steepness = t.map(|t| harden(pairs.distances, T::ONE - *pairs.given, t));
+        let terms = self.among.of(&mut pairs);
         if let Some(steepness) = steepness {
             zip_in_place(pairs.distances, &steepness, |slope, by| slope * by);
         }
-        *pairs.given = T::from_f64(-slope);
-        self.reducer.terms_of(softplus(gap))
+        terms
     }
 }
 

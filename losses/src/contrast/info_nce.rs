@@ -4,7 +4,10 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, log_one_plus_sum_exp, scaled_gap, zero_without_rows};
+use crate::numerics::{
+    at_least_f32, everywhere, log_one_plus_sum_exp, scaled_gap, zero_without_rows,
+};
+use crate::ops::{Columns, stream_among_others};
 use crate::reducer::Reducer;
 
 /// Configuration of [`InfoNceLoss`].
@@ -65,7 +68,9 @@ impl InfoNceLossConfig {
 /// before anything is rounded. Van den Oord et al. learn a bilinear similarity and have no temperature; CLIP learns `T`.
 /// For rows with labels see [`NtXentLoss`](super::NtXentLoss).
 ///
-/// Cost: `O(n · m · dim)` time and `O(n · m)` memory for `m` keys or negatives.
+/// Cost: `O(n · m · dim)` time for `m` keys or negatives; memory `O((n + m) · dim)` where it is
+/// [streamed](EmbeddingDistance#streaming), which it is without weights and without negatives of each query's own, else
+/// `O(n · m)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -108,6 +113,10 @@ impl InfoNceLoss {
         if let Some(zero) = zero_without_rows(&[&queries, &keys]) {
             return zero;
         }
+        let [queries, keys] = [queries, keys].map(at_least_f32);
+        if let Some(loss) = self.stream_both_ways(&queries, &keys) {
+            return loss;
+        }
         let distances = self.distance.matrix(queries, keys);
         // Burn's `diag_mask` is false on the diagonal.
         let others = Tensor::<2, Bool>::diag_mask([n, n], 0, &distances.device());
@@ -141,6 +150,10 @@ impl InfoNceLoss {
             return zero;
         }
         let [n, _] = queries.dims();
+        let [queries, keys, negatives] = [queries, keys, negatives].map(at_least_f32);
+        if let Some(loss) = self.stream(&queries, &keys, (&negatives, Columns::Others)) {
+            return loss;
+        }
         let own = self.distance.paired(queries.clone(), keys).reshape([n, 1]);
         let distances = self.distance.matrix(queries, negatives);
         let all = everywhere(&distances);
@@ -228,6 +241,32 @@ impl InfoNceLoss {
         let logarithms = weights.mask_fill(counts.clone().bool_not(), 1.0).log();
         let gaps = scaled_gap(own, distances, 1.0 / self.temperature) + logarithms;
         self.reduce_gaps(gaps, counts)
+    }
+
+    fn stream_both_ways(&self, queries: &Tensor<2>, keys: &Tensor<2>) -> Option<Tensor<1>> {
+        let of_queries = self.stream(queries, keys, (keys, Columns::Own))?;
+        match self.symmetric {
+            false => Some(of_queries),
+            true => {
+                let of_keys = self.stream(keys, queries, (queries, Columns::Own))?;
+                Some((of_queries + of_keys) * 0.5)
+            }
+        }
+    }
+
+    fn stream(
+        &self,
+        rows: &Tensor<2>,
+        partners: &Tensor<2>,
+        (columns, which): (&Tensor<2>, Columns),
+    ) -> Option<Tensor<1>> {
+        stream_among_others(
+            1.0 / self.temperature,
+            (self.distance, self.reducer),
+            rows.clone(),
+            partners.clone(),
+            (columns.clone(), which),
+        )
     }
 
     /// From distances to the positive, `[n, 1]`, and to others, `[n, m]`.

@@ -4,7 +4,8 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{everywhere, negative_log_share};
+use crate::numerics::{at_least_f32, everywhere, negative_log_share};
+use crate::ops::{Columns, stream_among_others};
 use crate::reducer::Reducer;
 
 /// Configuration of [`MultipleNegativesRankingLoss`].
@@ -65,7 +66,8 @@ impl MultipleNegativesRankingLossConfig {
 /// inner products. With the same rows as anchors and positives and a scale of 64 it is what other libraries call instance
 /// loss within a batch.
 ///
-/// Cost: `O(n (n + m) dim)` time for `m` hard negatives; memory as [`EmbeddingDistance::matrix`].
+/// Cost: `O(n (n + m) dim)` time for `m` hard negatives; memory `O((n + m) dim)` where it is
+/// [streamed](EmbeddingDistance#streaming), else as [`EmbeddingDistance::matrix`].
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -100,7 +102,7 @@ impl MultipleNegativesRankingLoss {
     /// If the shapes differ.
     pub fn forward(&self, anchors: Tensor<2>, positives: Tensor<2>) -> Tensor<1> {
         assert_pairs(&anchors, &positives);
-        self.reduce(self.distance.matrix(anchors, positives))
+        self.among(anchors, positives.clone(), positives)
     }
 
     /// The loss of pairs with hard negatives that belong to no anchor.
@@ -118,8 +120,31 @@ impl MultipleNegativesRankingLoss {
         negatives: Tensor<2>,
     ) -> Tensor<1> {
         assert_pairs(&anchors, &positives);
-        let candidates = Tensor::cat(vec![positives, negatives], 0);
-        self.reduce(self.distance.matrix(anchors, candidates))
+        let candidates = Tensor::cat(vec![positives.clone(), negatives], 0);
+        self.among(anchors, positives, candidates)
+    }
+
+    /// Of the candidates, the positives come first.
+    fn among(&self, anchors: Tensor<2>, positives: Tensor<2>, candidates: Tensor<2>) -> Tensor<1> {
+        let [anchors, positives, candidates] = [anchors, positives, candidates].map(at_least_f32);
+        let stream = |rows: &Tensor<2>, partners: &Tensor<2>, columns: &Tensor<2>| {
+            stream_among_others(
+                self.scale,
+                (self.distance, self.reducer),
+                rows.clone(),
+                partners.clone(),
+                (columns.clone(), Columns::Own),
+            )
+        };
+        let found = stream(&anchors, &positives, &candidates);
+        let back = match self.symmetric {
+            true => stream(&positives, &anchors, &anchors),
+            false => found.clone(),
+        };
+        match (found, back) {
+            (Some(found), Some(back)) => (found + back) * 0.5,
+            _ => self.reduce(self.distance.matrix(anchors, candidates)),
+        }
     }
 
     /// `distances` are `[n, n + m]`, the positives first.

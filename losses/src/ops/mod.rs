@@ -1,5 +1,6 @@
 //! Losses over all pairs whose matrix is never held: values and exact gradients in memory that is linear in the batch.
 
+mod among_others;
 mod operation;
 mod pair_lists;
 mod row_loss;
@@ -11,6 +12,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use among_others::{AmongOthers, Columns, stream_among_others};
 pub(crate) use operation::Found;
 pub use row_loss::{RowLoss, row_loss};
 pub use row_pairs::{RowPairs, Terms};

@@ -57,6 +57,13 @@ fn losses() -> Vec<(String, Forward)> {
             all.push((format!($($what)*), Box::new(forward)));
         }};
     }
+    let clip = ClipLossConfig::new()
+        .with_temperature(0.3)
+        .init(&Device::flex());
+    all.push((
+        "CLIP".into(),
+        Box::new(move |(x, _), _| clip.forward(x.clone(), x.flip([0]))),
+    ));
     for reducer in REDUCERS {
         add!(
             CircleLossConfig::new()
@@ -162,6 +169,36 @@ fn losses() -> Vec<(String, Forward)> {
                             .with_soft_margin(soft_margin)
                     );
                 }
+            }
+            for symmetric in [false, true] {
+                let config = InfoNceLossConfig::new()
+                    .with_temperature(0.5)
+                    .with_symmetric(symmetric);
+                let loss = config.with_distance(distance).with_reducer(reducer);
+                let loss = loss.init(&Device::flex());
+                all.push((
+                    format!("InfoNCE, symmetric {symmetric}, {distance:?}, {reducer:?}"),
+                    Box::new(move |(x, _), reference| {
+                        let keys = x.clone().flip([0]);
+                        match reference {
+                            Some((y, _)) => loss.forward_with_negatives(x, keys, y),
+                            None => loss.forward(x, keys),
+                        }
+                    }),
+                ));
+                let config = MultipleNegativesRankingLossConfig::new().with_scale(2.0);
+                let config = config.with_symmetric(symmetric).with_distance(distance);
+                let loss = config.with_reducer(reducer).init(&Device::flex());
+                all.push((
+                    format!("ranking, symmetric {symmetric}, {distance:?}, {reducer:?}"),
+                    Box::new(move |(x, _), reference| {
+                        let keys = x.clone().flip([0]);
+                        match reference {
+                            Some((y, _)) => loss.forward_with_negatives(x, keys, y),
+                            None => loss.forward(x, keys),
+                        }
+                    }),
+                ));
             }
             by_distance!(SmoothApLossConfig::new().with_temperature(0.3));
             for variant in [

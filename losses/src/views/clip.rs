@@ -2,8 +2,11 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
 
+use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, l2_normalize, log_one_plus_sum_exp, zero_without_rows};
+use crate::ops::{Columns, stream_among_others};
+use crate::reducer::Reducer;
 use crate::temperature::Temperature;
 
 /// Configuration of [`ClipLoss`].
@@ -64,7 +67,7 @@ impl ClipLossConfig {
 /// each optimizer step, as in the paper, keeps it from going on. With `learn_temperature` off this is
 /// [`InfoNceLoss`](crate::InfoNceLoss) with `symmetric`.
 ///
-/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else `O(n²)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -99,7 +102,11 @@ impl ClipLoss {
             return zero;
         }
         let [n, _] = a.dims();
-        let cosines = l2_normalize(a).matmul(l2_normalize(b).transpose());
+        let [a, b] = [a, b].map(l2_normalize);
+        if let Some(loss) = self.stream(&a, &b) {
+            return loss;
+        }
+        let cosines = a.matmul(b.transpose());
         // Burn's `diag_mask` is false on the diagonal.
         let others = Tensor::<2, Bool>::diag_mask([n, n], 0, &cosines.device());
         let own = cosines.clone().mask_fill(others.clone(), 0.0).sum_dim(1); // [n, 1]
@@ -109,6 +116,17 @@ impl ClipLoss {
         };
         let both = among(cosines.clone()) + among(cosines.transpose());
         divide(both.sum(), (2 * n) as f64)
+    }
+
+    /// Of unit rows: their products over `T` are those of one side's rows over `T`, through which `T` has its gradient.
+    fn stream(&self, a: &Tensor<2>, b: &Tensor<2>) -> Option<Tensor<1>> {
+        let among = |rows: &Tensor<2>, columns: &Tensor<2>| {
+            let way = (EmbeddingDistance::InnerProduct, Reducer::Mean);
+            let rows = self.temperature.divide(rows.clone());
+            let own = (columns.clone(), Columns::Own);
+            stream_among_others(1.0, way, rows, columns.clone(), own)
+        };
+        Some((among(a, b)? + among(b, a)?) * 0.5)
     }
 
     /// The same loss, a learned `t` put back to its bound.
