@@ -122,6 +122,16 @@ class Learner(nn.Module):
             update_momentum(self.projector, self.teacher[1], momentum)
 
 
+def augmentation():
+    """The program's views for small grey images."""
+    return v2.Compose([
+        v2.ToDtype(torch.float32, scale=True),
+        v2.RandomResizedCrop(28, scale=(0.2, 1.0), antialias=True),
+        v2.RandomHorizontalFlip(),
+        v2.RandomApply([v2.ColorJitter(0.4, 0.4)], 0.8),
+    ])
+
+
 @torch.no_grad()
 def accuracies(network, gallery, of_gallery, queries, labels):
     def features(pixels):
@@ -151,12 +161,7 @@ def main():
     pixels, labels = pixels[:limit], labels[:limit]
     scaled = pixels.float() / 255
     learner = Learner(Network(scaled.mean(), scaled.std()), method)
-    view = v2.Compose([
-        v2.ToDtype(torch.float32, scale=True),
-        v2.RandomResizedCrop(28, scale=(0.2, 1.0), antialias=True),
-        v2.RandomHorizontalFlip(),
-        v2.RandomApply([v2.ColorJitter(0.4, 0.4)], 0.8),
-    ])
+    view = augmentation()
     learned = dict(p for p in learner.named_parameters() if p[1].requires_grad)
     # SimSiam's prediction head keeps the peak rate, as in its paper.
     steady = [p for name, p in learned.items() if method == "simsiam" and name.startswith("predictor.")]
@@ -191,4 +196,5 @@ def main():
     print(",".join(f"{share:.4f}" for share in shares) + f",{seconds:.1f}")
 
 
-main()
+if __name__ == "__main__":
+    main()
