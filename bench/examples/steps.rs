@@ -35,6 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let size = numbers.len() / (2 * steps.max(1) as usize);
     let images = size / (SIDE * SIDE);
+    if images == 0 {
+        return Err(format!("{views} has fewer than two views of an image a step").into());
+    }
 
     let device = Device::flex().autodiff();
     device.seed(1);

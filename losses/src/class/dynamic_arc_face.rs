@@ -110,7 +110,8 @@ impl DynamicArcFaceLossConfig {
 /// [`SubCenterArcFaceLoss`](crate::SubCenterArcFaceLoss); with `sub_centers` 1, in
 /// [`ArcFaceLoss`](crate::ArcFaceLoss). With all counts equal every margin is `max_margin`.
 ///
-/// Cost: `O(n · K · classes · dim)` time, `O(n · K · classes)` memory.
+/// Cost: `O(n · K · classes · dim)` time; memory `O(n · K · classes)`, on the CPU backend in `f32` and `f64`
+/// `O(K · (n + classes) · dim)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};

@@ -7,7 +7,7 @@ use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{
     at_least_f32, everywhere, log_one_plus_sum_exp, scaled_gap, zero_without_rows,
 };
-use crate::ops::{Columns, stream_among_others};
+use crate::ops::{stream_against_negatives, stream_pairs};
 use crate::reducer::Reducer;
 
 /// Configuration of [`InfoNceLoss`].
@@ -114,7 +114,9 @@ impl InfoNceLoss {
             return zero;
         }
         let [queries, keys] = [queries, keys].map(at_least_f32);
-        if let Some(loss) = self.stream_both_ways(&queries, &keys) {
+        let (scale, way) = (1.0 / self.temperature, (self.distance, self.reducer));
+        let rows = [&queries, &keys, &keys];
+        if let Some(loss) = stream_pairs(scale, way, rows, self.symmetric) {
             return loss;
         }
         let distances = self.distance.matrix(queries, keys);
@@ -151,7 +153,9 @@ impl InfoNceLoss {
         }
         let [n, _] = queries.dims();
         let [queries, keys, negatives] = [queries, keys, negatives].map(at_least_f32);
-        if let Some(loss) = self.stream(&queries, &keys, (&negatives, Columns::Others)) {
+        let (scale, way) = (1.0 / self.temperature, (self.distance, self.reducer));
+        let rows = [&queries, &keys, &negatives];
+        if let Some(loss) = stream_against_negatives(scale, way, rows) {
             return loss;
         }
         let own = self.distance.paired(queries.clone(), keys).reshape([n, 1]);
@@ -241,32 +245,6 @@ impl InfoNceLoss {
         let logarithms = weights.mask_fill(counts.clone().bool_not(), 1.0).log();
         let gaps = scaled_gap(own, distances, 1.0 / self.temperature) + logarithms;
         self.reduce_gaps(gaps, counts)
-    }
-
-    fn stream_both_ways(&self, queries: &Tensor<2>, keys: &Tensor<2>) -> Option<Tensor<1>> {
-        let of_queries = self.stream(queries, keys, (keys, Columns::Own))?;
-        match self.symmetric {
-            false => Some(of_queries),
-            true => {
-                let of_keys = self.stream(keys, queries, (queries, Columns::Own))?;
-                Some((of_queries + of_keys) * 0.5)
-            }
-        }
-    }
-
-    fn stream(
-        &self,
-        rows: &Tensor<2>,
-        partners: &Tensor<2>,
-        (columns, which): (&Tensor<2>, Columns),
-    ) -> Option<Tensor<1>> {
-        stream_among_others(
-            1.0 / self.temperature,
-            (self.distance, self.reducer),
-            rows.clone(),
-            partners.clone(),
-            (columns.clone(), which),
-        )
     }
 
     /// From distances to the positive, `[n, 1]`, and to others, `[n, m]`.

@@ -5,7 +5,7 @@ use burn::tensor::{Bool, Device, Tensor};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{at_least_f32, everywhere, negative_log_share};
-use crate::ops::{Columns, stream_among_others};
+use crate::ops::stream_pairs;
 use crate::reducer::Reducer;
 
 /// Configuration of [`MultipleNegativesRankingLoss`].
@@ -127,24 +127,10 @@ impl MultipleNegativesRankingLoss {
     /// Of the candidates, the positives come first.
     fn among(&self, anchors: Tensor<2>, positives: Tensor<2>, candidates: Tensor<2>) -> Tensor<1> {
         let [anchors, positives, candidates] = [anchors, positives, candidates].map(at_least_f32);
-        let stream = |rows: &Tensor<2>, partners: &Tensor<2>, columns: &Tensor<2>| {
-            stream_among_others(
-                self.scale,
-                (self.distance, self.reducer),
-                rows.clone(),
-                partners.clone(),
-                (columns.clone(), Columns::Own),
-            )
-        };
-        let found = stream(&anchors, &positives, &candidates);
-        let back = match self.symmetric {
-            true => stream(&positives, &anchors, &anchors),
-            false => found.clone(),
-        };
-        match (found, back) {
-            (Some(found), Some(back)) => (found + back) * 0.5,
-            _ => self.reduce(self.distance.matrix(anchors, candidates)),
-        }
+        let way = (self.distance, self.reducer);
+        let rows = [&anchors, &positives, &candidates];
+        stream_pairs(self.scale, way, rows, self.symmetric)
+            .unwrap_or_else(|| self.reduce(self.distance.matrix(anchors, candidates)))
     }
 
     /// `distances` are `[n, n + m]`, the positives first.

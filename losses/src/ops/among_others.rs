@@ -34,40 +34,52 @@ impl RowLoss for AmongOthers {
     }
 }
 
-/// Which columns a row's own stands among.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Columns {
-    /// Row `i` has column `i` for its own.
-    Own,
-    /// None of them is any row's own.
-    Others,
-}
-
-/// Every row with its partner among columns; `None` where it cannot be streamed.
+/// Pairs, row `i` with partner `i`, each row's own among candidates, of which the partners come first; with `both_ways` the mean
+/// of that and of partners among rows. `None` where it cannot be streamed.
 ///
 /// # Shapes
-/// - `rows`, `partners`: `[n, dim]`, `columns`: `[m, dim]`
-pub(crate) fn stream_among_others(
+/// - `rows`, `partners`: `[n, dim]`, `candidates`: `[m, dim]`, `m ≥ n`
+pub(crate) fn stream_pairs(
     scale: f64,
     way: (EmbeddingDistance, Reducer),
-    rows: Tensor<2>,
-    partners: Tensor<2>,
-    (columns, which): (Tensor<2>, Columns),
+    [rows, partners, candidates]: [&Tensor<2>; 3],
+    both_ways: bool,
+) -> Option<Tensor<1>> {
+    let found = stream_among(scale, way, [rows, partners, candidates], 0)?;
+    if !both_ways {
+        return Some(found);
+    }
+    let back = stream_among(scale, way, [partners, rows, rows], 0)?;
+    Some((found + back) * 0.5)
+}
+
+/// The same against negatives, among which there is no partner.
+pub(crate) fn stream_against_negatives(
+    scale: f64,
+    way: (EmbeddingDistance, Reducer),
+    [rows, partners, negatives]: [&Tensor<2>; 3],
+) -> Option<Tensor<1>> {
+    let [n, _] = rows.dims();
+    stream_among(scale, way, [rows, partners, negatives], n)
+}
+
+/// Column `j` is the own of row `first + j`, if there is such a row.
+fn stream_among(
+    scale: f64,
+    way: (EmbeddingDistance, Reducer),
+    [rows, partners, columns]: [&Tensor<2>; 3],
+    first: usize,
 ) -> Option<Tensor<1>> {
     let ([n, _], [m, _]) = (rows.dims(), columns.dims());
     let (distance, reducer) = way;
-    let own = distance.paired(rows.clone(), partners).reshape([n, 1]);
-    let first = match which {
-        Columns::Own => 0,
-        Columns::Others => n,
-    };
+    let own = distance.paired(rows.clone(), partners.clone());
     let device = rows.device();
     let numbers = |from: usize, count: usize| {
         let numbers = from as i64..(from + count) as i64;
         Tensor::<1, Int>::arange(numbers, &device)
     };
-    let batch = (rows, numbers(0, n).into());
-    let reference = Some((columns, numbers(first, m).into()));
+    let batch = (rows.clone(), numbers(0, n).into());
+    let reference = Some((columns.clone(), numbers(first, m).into()));
     let loss = AmongOthers { scale, reducer };
-    stream_with(&loss, way, batch, reference, Some(own))
+    stream_with(&loss, way, batch, reference, Some(own.reshape([n, 1])))
 }

@@ -12,7 +12,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use among_others::{AmongOthers, Columns, stream_among_others};
+pub(crate) use among_others::{AmongOthers, stream_against_negatives, stream_pairs};
 pub(crate) use operation::Found;
 pub use row_loss::{RowLoss, row_loss};
 pub use row_pairs::{RowPairs, Terms};

@@ -171,34 +171,26 @@ fn losses() -> Vec<(String, Forward)> {
                 }
             }
             for symmetric in [false, true] {
-                let config = InfoNceLossConfig::new()
-                    .with_temperature(0.5)
-                    .with_symmetric(symmetric);
-                let loss = config.with_distance(distance).with_reducer(reducer);
-                let loss = loss.init(&Device::flex());
-                all.push((
-                    format!("InfoNCE, symmetric {symmetric}, {distance:?}, {reducer:?}"),
-                    Box::new(move |(x, _), reference| {
-                        let keys = x.clone().flip([0]);
-                        match reference {
-                            Some((y, _)) => loss.forward_with_negatives(x, keys, y),
-                            None => loss.forward(x, keys),
-                        }
-                    }),
-                ));
-                let config = MultipleNegativesRankingLossConfig::new().with_scale(2.0);
-                let config = config.with_symmetric(symmetric).with_distance(distance);
-                let loss = config.with_reducer(reducer).init(&Device::flex());
-                all.push((
-                    format!("ranking, symmetric {symmetric}, {distance:?}, {reducer:?}"),
-                    Box::new(move |(x, _), reference| {
-                        let keys = x.clone().flip([0]);
-                        match reference {
-                            Some((y, _)) => loss.forward_with_negatives(x, keys, y),
-                            None => loss.forward(x, keys),
-                        }
-                    }),
-                ));
+                macro_rules! of_partners {
+                    ($config:expr) => {{
+                        let config = $config.with_symmetric(symmetric);
+                        let config = config.with_distance(distance).with_reducer(reducer);
+                        let loss = config.init(&Device::flex());
+                        let name = stringify!($config);
+                        all.push((
+                            format!("{name}, symmetric {symmetric}, {distance:?}, {reducer:?}"),
+                            Box::new(move |(x, _), reference| {
+                                let partners = x.clone().flip([0]);
+                                match reference {
+                                    Some((y, _)) => loss.forward_with_negatives(x, partners, y),
+                                    None => loss.forward(x, partners),
+                                }
+                            }),
+                        ));
+                    }};
+                }
+                of_partners!(InfoNceLossConfig::new().with_temperature(0.5));
+                of_partners!(MultipleNegativesRankingLossConfig::new().with_scale(2.0));
             }
             by_distance!(SmoothApLossConfig::new().with_temperature(0.3));
             for variant in [

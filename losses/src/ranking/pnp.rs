@@ -9,7 +9,7 @@ use super::smooth_rank::{
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::ops::{Found, Labelled, Rows, Stream, Terms};
+use crate::ops::{Found, Labelled, Rows, Stream};
 use crate::pairs::streamed;
 use crate::reducer::Reducer;
 
@@ -216,8 +216,7 @@ impl Stream for PnpLoss {
             return None;
         }
         rows.loss(reducer, |pairs| {
-            let value = row_over_positives(pairs, self.temperature, |ahead| self.pair(ahead));
-            value.map_or_else(Terms::default, |value| self.reducer.terms_of(value))
+            row_over_positives(pairs, self.temperature, reducer, |ahead| self.pair(ahead))
         })
     }
 }

@@ -152,7 +152,8 @@ impl RowLoss for RecallAtKLoss {
             itself: None,
             ..pairs
         };
-        let value = row_over_positives(pairs, self.temperature, |ahead| self.pair(ahead));
-        value.map_or_else(Terms::default, |value| self.reducer.terms_of(value))
+        row_over_positives(pairs, self.temperature, self.reducer, |ahead| {
+            self.pair(ahead)
+        })
     }
 }

@@ -9,7 +9,7 @@ use super::smooth_rank::{
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::ops::{Found, Labelled, Rows, Stream, Terms};
+use crate::ops::{Found, Labelled, Rows, Stream};
 use crate::pairs::streamed;
 use crate::reducer::Reducer;
 
@@ -146,8 +146,7 @@ impl Stream for SmoothApLoss {
             return None;
         }
         rows.loss(reducer, |pairs| {
-            let value = row_over_positives(pairs, self.temperature, pair);
-            value.map_or_else(Terms::default, |value| self.reducer.terms_of(value))
+            row_over_positives(pairs, self.temperature, reducer, pair)
         })
     }
 }

@@ -9,8 +9,9 @@ use metric_core::simd::{exp_in_place, sum_of, zip_in_place};
 
 use crate::distance::EmbeddingDistance;
 use crate::labels::Labels;
-use crate::ops::{RowPairs, Rows, sigmoid as sigmoid_of};
+use crate::ops::{RowPairs, Rows, Terms, sigmoid as sigmoid_of};
 use crate::pairs::PairMasks;
+use crate::reducer::Reducer;
 
 /// A number of one pair, or a tensor `[pairs, 1]` of those of many: a loss of pairs is written for both at once.
 pub(crate) trait Number:
@@ -179,15 +180,16 @@ pub(crate) fn may_be_their_own<T: Scalar>(rows: &Rows<'_, T>, distance: Embeddin
 }
 
 /// The mean of `loss` over the positives of one row, and the row itself if it is [shown](RowPairs::itself), with its
-/// derivatives in the place of the distances; none of a row without positives. The distance of a row to itself is a
+/// derivatives in the place of the distances; no term of a row without positives. The distance of a row to itself is a
 /// constant.
 pub(crate) fn row_over_positives<T: Scalar>(
     mut pairs: RowPairs<'_, T>,
     temperature: f64,
+    reducer: Reducer,
     loss: impl Fn(Ahead<f64>) -> PairLoss<f64>,
-) -> Option<f64> {
+) -> Terms {
     if pairs.positives.is_empty() {
-        return None;
+        return Terms::default();
     }
     let mut set = pairs.take_positives();
     set.extend(pairs.itself);
@@ -239,5 +241,5 @@ pub(crate) fn row_over_positives<T: Scalar>(
     }
     pairs.distances.copy_from_slice(&slopes);
     pairs.put_positives(of_set.into_iter().map(T::from_f64));
-    Some(sum / size)
+    reducer.terms_of(sum / size)
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Bool, Device, Tensor};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, l2_normalize, log_one_plus_sum_exp, zero_without_rows};
-use crate::ops::{Columns, stream_among_others};
+use crate::ops::stream_pairs;
 use crate::reducer::Reducer;
 use crate::temperature::Temperature;
 
@@ -103,7 +103,10 @@ impl ClipLoss {
         }
         let [n, _] = a.dims();
         let [a, b] = [a, b].map(l2_normalize);
-        if let Some(loss) = self.stream(&a, &b) {
+        // Products over `T` are those of one side's rows over `T`, through which `T` has its gradient.
+        let way = (EmbeddingDistance::InnerProduct, Reducer::Mean);
+        let divided = self.temperature.divide(a.clone());
+        if let Some(loss) = stream_pairs(1.0, way, [&divided, &b, &b], true) {
             return loss;
         }
         let cosines = a.matmul(b.transpose());
@@ -116,17 +119,6 @@ impl ClipLoss {
         };
         let both = among(cosines.clone()) + among(cosines.transpose());
         divide(both.sum(), (2 * n) as f64)
-    }
-
-    /// Of unit rows: their products over `T` are those of one side's rows over `T`, through which `T` has its gradient.
-    fn stream(&self, a: &Tensor<2>, b: &Tensor<2>) -> Option<Tensor<1>> {
-        let among = |rows: &Tensor<2>, columns: &Tensor<2>| {
-            let way = (EmbeddingDistance::InnerProduct, Reducer::Mean);
-            let rows = self.temperature.divide(rows.clone());
-            let own = (columns.clone(), Columns::Own);
-            stream_among_others(1.0, way, rows, columns.clone(), own)
-        };
-        Some((among(a, b)? + among(b, a)?) * 0.5)
     }
 
     /// The same loss, a learned `t` put back to its bound.
