@@ -13,8 +13,8 @@ use common::programs::Pieces;
 use half::{bf16, f16};
 use metric_core::{
     Among, BruteForce, CosineSimilarity, Element, Error, Euclidean, InnerProduct, NeighborIndex,
-    Relevance, each_row, knn, knn_among, knn_among_self, knn_self, knn_where, one_to_many, paired,
-    pairwise, pairwise_similarity, radius, radius_self, scatter, walk, walk_self,
+    Relevance, each_row, gather, knn, knn_among, knn_among_self, knn_self, knn_where, one_to_many,
+    paired, pairwise, pairwise_similarity, radius, radius_self, scatter, walk, walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
 
@@ -31,6 +31,7 @@ fn same<E: Element<Acc = f32>>(
     let against = Relevance::labels_against(&labels[..40], &labels[40..]);
     let filter = |i: usize, j: usize| !(i + j).is_multiple_of(3);
     let weigh = |_, values: &mut [f32]| values.iter_mut().for_each(|d| *d = 1.0 / (1.0 + *d));
+    let weigh_some = |_, _, values: &mut [f32]| weigh(0, values);
     macro_rules! same {
         ($stored:expr, $wide:expr) => {
             assert_eq!($stored.unwrap(), $wide.unwrap(), "{}", stringify!($stored))
@@ -65,6 +66,10 @@ fn same<E: Element<Acc = f32>>(
     same!(
         scatter(distance, x, y, weigh),
         scatter(distance, wide_x, wide_y, weigh)
+    );
+    same!(
+        gather(distance, x, y, weigh_some),
+        gather(distance, wide_x, wide_y, weigh_some)
     );
     let row = |row, values: &mut [f32]| (row, values.to_vec());
     same!(

@@ -15,7 +15,7 @@ use metric_core::clusters::{KMeans, MiniBatchKMeans, Variant, silhouette};
 use metric_core::retrieval::RetrievalMetric::MapAtR;
 use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
-    CosineSimilarity, Distance, InnerProduct, Relevance, Scalar, knn, knn_self, knn_where,
+    CosineSimilarity, Distance, InnerProduct, Relevance, Scalar, gather, knn, knn_self, knn_where,
     one_to_many, paired, pairwise, pairwise_similarity, radius, scatter, walk, walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
@@ -74,6 +74,19 @@ fn answers<'a, T: Scalar>(
                 all.extend(bits(&sums.columns));
                 all.extend(bits(&sums.row_sums));
                 all.extend(bits(&sums.column_sums));
+                all
+            }),
+        ),
+        answer(
+            "gather",
+            Box::new(move || {
+                let sums = gather(distance, y, x, |row, first, values| {
+                    let size = T::from_f64(1.0 + (row + first) as f64);
+                    values.iter_mut().for_each(|d| *d = T::ONE / (*d + size));
+                })
+                .unwrap();
+                let mut all = bits(&sums.rows);
+                all.extend(bits(&sums.row_sums));
                 all
             }),
         ),

@@ -17,7 +17,8 @@ use metric_core::retrieval::RetrievalMetric::{
 };
 use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
-    Euclidean, Relevance, Scalar, SquaredEuclidean, each_row, pairwise, scatter, walk, walk_self,
+    Euclidean, Relevance, Scalar, SquaredEuclidean, each_row, gather, pairwise, scatter, walk,
+    walk_self,
 };
 use metric_testkit::oracle;
 use ndarray::{Array1, Array2};
@@ -154,6 +155,32 @@ fn sums_are_products<T: Scalar>() {
 fn scattered_sums_are_products_with_the_matrix_of_weights() {
     sums_are_products::<f32>();
     sums_are_products::<f64>();
+}
+
+/// More rows and columns than a tile, and weights that tell where they belong.
+#[test]
+fn gathered_sums_are_products_with_the_matrix_of_weights() {
+    let (n, m) = (1000, 700);
+    let number = |i: usize| (i * i % 31) as f64 - 15.0;
+    let x = Array2::from_shape_fn((n, 3), |(i, k)| number(i + 7 * k));
+    let y = Array2::from_shape_fn((m, 3), |(j, k)| number(3 * j + k));
+    let weight = |i: usize, j: usize, square: f64| (square % 7.0) + ((i + j) % 5) as f64 - 1.0;
+    let sums = gather(
+        &SquaredEuclidean,
+        x.view(),
+        y.view(),
+        |row, first, values| {
+            for (value, column) in values.iter_mut().zip(first..) {
+                *value = weight(row, column, *value);
+            }
+        },
+    )
+    .unwrap();
+    // Whole numbers far below 2⁵³: exact.
+    let squares = pairwise(&SquaredEuclidean, x.view(), y.view()).unwrap();
+    let weights = Array2::from_shape_fn((n, m), |(i, j)| weight(i, j, squares[[i, j]]));
+    assert_eq!(sums.rows, weights.dot(&y));
+    assert_eq!(sums.row_sums, weights.sum_axis(ndarray::Axis(1)).to_vec());
 }
 
 /// More rows than are held at a time.

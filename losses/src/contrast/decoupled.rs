@@ -6,7 +6,7 @@ use metric_core::Scalar;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, log_sum_exp, relative_to_largest};
-use crate::ops::{Found, RowPairs, Rows, Stream, Terms, exp_in_range};
+use crate::ops::{Found, LogSumExpLoss, Rows, SeenRow, Stream, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -145,28 +145,28 @@ impl Stream for DecoupledContrastiveLoss {
     /// Not with weights, which depend on all pairs.
     fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
         let unweighted = self.weighting.is_none();
-        unweighted.then(|| rows.loss(reducer, |pairs| self.row(pairs)))?
+        unweighted.then(|| rows.log_sum_exp_loss(self, reducer))?
     }
 }
 
-impl DecoupledContrastiveLoss {
-    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
-        if pairs.negatives == 0 {
-            return Terms::default();
+impl LogSumExpLoss for DecoupledContrastiveLoss {
+    const SUMS_POSITIVES: bool = false;
+
+    fn scale(&self) -> f64 {
+        1.0 / self.temperature
+    }
+
+    fn row<T: Scalar>(&self, seen: SeenRow<'_, T>) -> (Terms, f64) {
+        let (mut terms, scale) = (Terms::default(), self.scale());
+        if seen.log_sum == f64::NEG_INFINITY {
+            return (terms, 0.0);
         }
-        let scale = 1.0 / self.temperature;
-        let to_positives = pairs.take_positives();
-        let negatives = exp_in_range(pairs.distances, -scale);
-        let mut terms = Terms::default();
-        let mut pull_of = |distance: T| {
-            let term = negatives.value() + distance.to_f64() * scale;
+        for distance in seen.to_positives {
+            let term = seen.log_sum + distance.to_f64() * scale;
             let term = self.reducer.terms_of(term);
             terms += term;
-            T::from_f64(scale * term.count as f64)
-        };
-        let pulls: Vec<T> = to_positives.into_iter().map(&mut pull_of).collect();
-        negatives.share_out(pairs.distances, -scale * terms.count as f64);
-        pairs.put_positives(pulls);
-        terms
+            *distance = T::from_f64(scale * term.count as f64);
+        }
+        (terms, terms.count as f64)
     }
 }

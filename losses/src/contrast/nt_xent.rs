@@ -6,7 +6,7 @@ use metric_core::Scalar;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{log_sum_exp, relative_to_largest, softplus};
-use crate::ops::{self, RowLoss, RowPairs, Terms, exp_in_range, sigmoid};
+use crate::ops::{self, Found, LogSumExpLoss, Rows, SeenRow, Stream, Terms, sigmoid};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -102,24 +102,30 @@ impl NtXentLoss {
     }
 }
 
-impl RowLoss for NtXentLoss {
-    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
-        let scale = 1.0 / self.temperature;
-        let to_positives = pairs.take_positives();
-        let negatives = exp_in_range(pairs.distances, -scale);
-        let mut terms = Terms::default();
-        let mut slope = 0.0;
-        let mut slope_of = |distance: T| {
-            let gap = negatives.value() + distance.to_f64() * scale;
+impl LogSumExpLoss for NtXentLoss {
+    const SUMS_POSITIVES: bool = false;
+
+    fn scale(&self) -> f64 {
+        1.0 / self.temperature
+    }
+
+    fn row<T: Scalar>(&self, seen: SeenRow<'_, T>) -> (Terms, f64) {
+        let scale = self.scale();
+        let (mut terms, mut slope) = (Terms::default(), 0.0);
+        for distance in seen.to_positives {
+            let gap = seen.log_sum + distance.to_f64() * scale;
             let term = self.reducer.terms_of(ops::softplus(gap));
-            terms += term;
             let steepness = sigmoid(gap) * term.count as f64;
+            terms += term;
             slope += steepness;
-            T::from_f64(steepness * scale)
-        };
-        let slopes: Vec<T> = to_positives.into_iter().map(&mut slope_of).collect();
-        negatives.share_out(pairs.distances, -slope * scale);
-        pairs.put_positives(slopes);
-        terms
+            *distance = T::from_f64(steepness * scale);
+        }
+        (terms, slope)
+    }
+}
+
+impl Stream for NtXentLoss {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        rows.log_sum_exp_loss(self, reducer)
     }
 }

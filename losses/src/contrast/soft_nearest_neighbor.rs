@@ -7,7 +7,7 @@ use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{at_least, negative_log_share};
 use crate::ops::{Found, Rows, Stream};
-use crate::pair::neighbors;
+use crate::pair::Neighbors;
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -125,6 +125,6 @@ impl Stream for SoftNearestNeighborLoss {
     fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
         let fixed = self.inverse.is_none();
         let scale = 1.0 / self.temperature;
-        fixed.then(|| rows.loss(reducer, |pairs| neighbors(pairs, scale, reducer)))?
+        fixed.then(|| rows.log_sum_exp_loss(&Neighbors { scale, reducer }, reducer))?
     }
 }

@@ -6,7 +6,7 @@ use metric_core::Scalar;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{log_sum_exp, relative_to_largest};
-use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range};
+use crate::ops::{Found, LogSumExpLoss, Rows, SeenRow, Stream, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -130,30 +130,35 @@ impl SupConLoss {
     }
 }
 
-impl RowLoss for SupConLoss {
-    fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
-        let count = pairs.positives.len() as f64;
-        let sum = match &pairs.grades {
-            Some(grades) => grades.iter().sum(),
-            None => count,
-        };
+impl LogSumExpLoss for SupConLoss {
+    const SUMS_POSITIVES: bool = true;
+
+    fn scale(&self) -> f64 {
+        1.0 / self.temperature
+    }
+
+    fn row<T: Scalar>(&self, seen: SeenRow<'_, T>) -> (Terms, f64) {
+        let count = seen.to_positives.len() as f64;
+        let sum = seen.grades.map_or(count, |grades| grades.iter().sum());
         let divisor = if self.by_count { count } else { sum };
         if divisor == 0.0 {
-            return Terms::default();
+            return (Terms::default(), 0.0);
         }
-        let scale = 1.0 / self.temperature;
-        let share = |at: usize| pairs.grades.as_ref().map_or(1.0, |grades| grades[at]) / divisor;
-        let positives = pairs.positives.iter().enumerate();
-        let to_positives = positives
-            .clone()
-            .map(|(at, &p)| pairs.distances[p].to_f64() * share(at));
-        let mean = to_positives.sum::<f64>();
-        let all = exp_in_range(pairs.distances, -scale);
-        all.share_out(pairs.distances, -scale * (sum / divisor));
-        for (at, &p) in positives {
-            pairs.distances[p] = pairs.distances[p] + T::from_f64(scale * share(at));
+        let scale = self.scale();
+        let mut mean = 0.0;
+        for (at, distance) in seen.to_positives.iter_mut().enumerate() {
+            let share = seen.grades.map_or(1.0, |grades| grades[at]) / divisor;
+            mean += distance.to_f64() * share;
+            *distance = T::from_f64(scale * share);
         }
-        self.reducer
-            .terms_of(all.value() * (sum / divisor) + mean * scale)
+        let slope = sum / divisor;
+        let terms = self.reducer.terms_of(seen.log_sum * slope + mean * scale);
+        (terms, slope)
+    }
+}
+
+impl Stream for SupConLoss {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        rows.log_sum_exp_loss(self, reducer)
     }
 }

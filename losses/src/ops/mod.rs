@@ -1,6 +1,7 @@
 //! Losses over all pairs whose matrix is never held: values and exact gradients in memory that is linear in the batch.
 
 mod among_others;
+mod log_sum_exp_loss;
 mod operation;
 mod pair_lists;
 mod row_loss;
@@ -13,6 +14,7 @@ mod stream;
 mod tests;
 
 pub(crate) use among_others::{AmongOthers, stream_against_negatives, stream_pairs};
+pub(crate) use log_sum_exp_loss::{LogSumExpLoss, SeenRow};
 pub(crate) use operation::Found;
 pub use row_loss::{RowLoss, row_loss};
 pub use row_pairs::{RowPairs, Terms};

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ops::Range;
 
 use metric_core::Scalar;
 use rayon::prelude::*;
@@ -122,6 +123,52 @@ impl PairLists {
             Kind::Graded(grades) => grades.is_symmetric(),
         };
         alike && self.weights.is_none()
+    }
+
+    /// How many positives a row has on average, within a batch of classes.
+    pub(crate) fn mean_positives(&self) -> Option<f64> {
+        let Kind::Classes(classes) = &self.kind else {
+            return None;
+        };
+        let sizes = classes.lists.iter().map(|list| list.len() as f64);
+        let pairs: f64 = sizes.map(|size| size * (size - 1.0)).sum();
+        self.within.then_some(pairs / self.rows as f64)
+    }
+
+    /// How many positives a row of a batch has.
+    pub(crate) fn positives(&self, row: usize) -> usize {
+        self.alike(row).len() - 1
+    }
+
+    /// Those among `columns` that are of a row's class, and which of its positives each is: none is the row itself.
+    pub(crate) fn alike_among(
+        &self,
+        row: usize,
+        columns: Range<usize>,
+    ) -> impl Iterator<Item = (Option<usize>, usize)> {
+        let alike = self.alike(row);
+        let first = alike.partition_point(|&column| column < columns.start);
+        let found = alike[first..].iter().copied().zip(first..);
+        found
+            .take_while(move |&(column, _)| column < columns.end)
+            .map(move |(column, place)| {
+                let positive = (column != row).then(|| place - usize::from(column > row));
+                (positive, column)
+            })
+    }
+
+    /// Which of a row's positives `column` is.
+    pub(crate) fn positive(&self, row: usize, column: usize) -> usize {
+        let before = self.alike(row).partition_point(|&other| other < column);
+        before - usize::from(column > row)
+    }
+
+    /// The rows of a row's class in a batch, itself among them, ascending.
+    fn alike(&self, row: usize) -> &[usize] {
+        match &self.kind {
+            Kind::Classes(classes) => classes.same(row),
+            Kind::Graded(_) => unreachable!("asked of classes only"),
+        }
     }
 
     /// A row's distances as its pairs, and the columns of those that do not count.

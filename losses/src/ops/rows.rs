@@ -1,7 +1,7 @@
 use metric_core::simd::{map_in_place, zip_in_place};
 use metric_core::{
-    Distance, Euclidean, Form, InnerProduct, Scalar, Scattered, Similarity, SquaredEuclidean,
-    each_row, one_to_many, scatter,
+    Distance, Euclidean, Form, Gathered, InnerProduct, RowProgram, Scalar, Scattered, Similarity,
+    SquaredEuclidean, each_row, gather, one_to_many, scatter, walk_self,
 };
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -15,6 +15,9 @@ use crate::reducer::Reducer;
 
 /// Numbers of a gradient that one thread takes.
 pub(super) const SOME: usize = 1 << 16;
+
+/// Distances that are copied at a time to be changed.
+const FEW: usize = 256;
 
 /// All pairs of a batch, or of a batch and a reference set, of which a row at a time is shown.
 pub(crate) struct Rows<'a, T: Scalar> {
@@ -125,8 +128,13 @@ impl<'a, T: Scalar> Rows<'a, T> {
             Way::SquaredEuclidean => one_to_many(&SquaredEuclidean, query, rows),
         };
         let mut values = found.ok()?.to_vec();
-        self.make_distances(row, &mut values);
+        self.make_distances(row, 0, &mut values);
         Some(values)
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.x.rows.nrows()
     }
 
     /// Whether the rows are compared with a reference set.
@@ -144,6 +152,16 @@ impl<'a, T: Scalar> Rows<'a, T> {
         self.pairs.are_classes()
     }
 
+    /// Whether gradients are wanted.
+    pub(super) fn is_followed(&self) -> bool {
+        self.followed
+    }
+
+    /// Which pairs are alike.
+    pub(super) fn pairs(&self) -> &PairLists {
+        self.pairs
+    }
+
     /// Whether a pair has a part in the loss that is the same from both its ends.
     pub(crate) fn is_symmetric(&self, reducer: Reducer) -> bool {
         self.pairs.is_symmetric() && reducer != Reducer::PerAnchor
@@ -156,16 +174,10 @@ impl<'a, T: Scalar> Rows<'a, T> {
         reducer: Reducer,
         of: impl Fn(RowPairs<'_, T>) -> Terms + Sync,
     ) -> Option<Found<T>> {
-        // A row's terms and what its slopes are multiplied with.
-        let shared = |row, mut terms: Terms| {
-            let factor = self.pairs.weight(row) * reducer.share_in_row(terms.count);
-            terms.sum *= factor;
-            (terms, factor)
-        };
         if !self.followed {
             let terms = self.each(|pairs| {
                 let row = pairs.row;
-                shared(row, of(pairs)).0
+                self.shared(row, of(pairs), reducer).0
             })?;
             let value = reducer.total(terms.into_iter()).0;
             return Some(Found::without_gradients(value));
@@ -178,7 +190,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
                 Way::Euclidean => pairs.distances.to_vec(),
                 _ => Vec::new(),
             };
-            let (terms, factor) = shared(row, of(pairs));
+            let (terms, factor) = self.shared(row, of(pairs), reducer);
             if terms.count == 0 {
                 values.fill(T::ZERO);
                 given = T::ZERO;
@@ -186,7 +198,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
                 for column in absent {
                     values[column] = T::ZERO;
                 }
-                self.weigh(row, values, &before);
+                self.weigh(row, 0, values, &before);
                 #[allow(clippy::float_cmp, reason = "without weights it is exactly 1")]
                 if factor != 1.0 {
                     let factor = T::from_f64(factor);
@@ -206,6 +218,73 @@ impl<'a, T: Scalar> Rows<'a, T> {
         Some(self.gradients(sums, value, T::from_f64(share)))
     }
 
+    /// Half the cost of [`each`](Self::each) within a batch: every pair is computed once and seen from both its ends, so that a
+    /// row sees some distances at a time, those to rows `first..`, in an order of its own. `None` where the engine refuses the
+    /// numbers.
+    pub(super) fn from_both_ends<S: Send>(
+        &self,
+        start: impl Fn(usize) -> S + Sync,
+        see: impl Fn(&mut S, usize, usize, &mut [T]) + Sync,
+    ) -> Option<Vec<S>> {
+        let x = self.x.rows.view();
+        let see = |state: &mut S, row: usize, first: usize, values: &mut [T]| {
+            self.make_distances(row, first, values);
+            see(state, row, first, values);
+        };
+        let program = Seen { start, see };
+        let found = match self.way {
+            Way::Cosine | Way::InnerProduct => walk_self(&Product, x, &program),
+            Way::Euclidean => walk_self(&Euclidean, x, &program),
+            Way::SquaredEuclidean => walk_self(&SquaredEuclidean, x, &program),
+        };
+        found.ok()
+    }
+
+    /// The gradient by the rows of a batch of a loss whose derivative by the distance of a pair, in both rows' parts of it
+    /// together, can be told from the distance: `slope(row, first, distances)` puts it in the place of some distances of a
+    /// row, those to rows `first..`. `None` where the engine refuses the numbers.
+    pub(super) fn gradient_from_both_ends(
+        &self,
+        slope: impl Fn(usize, usize, &mut [T]) + Sync,
+    ) -> Option<Array2<T>> {
+        let x = self.x.rows.view();
+        let weigh = |row: usize, first: usize, values: &mut [T]| {
+            self.make_distances(row, first, values);
+            let before = match self.way {
+                Way::Euclidean => values.to_vec(),
+                _ => Vec::new(),
+            };
+            slope(row, first, values);
+            self.weigh(row, first, values, &before);
+        };
+        let found = match self.way {
+            Way::Cosine | Way::InnerProduct => gather(&Product, x, x, weigh),
+            Way::Euclidean => gather(&Euclidean, x, x, weigh),
+            Way::SquaredEuclidean => gather(&SquaredEuclidean, x, x, weigh),
+        };
+        let Gathered { rows, row_sums } = found.ok()?;
+        Some(self.gradient(&self.x, rows, row_sums))
+    }
+
+    /// The loss of terms that have been shared out, and its gradient by the rows of the batch as if their share in it were 1.
+    pub(super) fn found(
+        gradient: Option<Array2<T>>,
+        terms: impl Iterator<Item = Terms> + Clone,
+        reducer: Reducer,
+    ) -> Found<T> {
+        let (value, share) = reducer.total(terms);
+        let mut found = Found::without_gradients(value);
+        found.x = gradient.map_or(Vec::new(), |x| times(x, T::from_f64(share)));
+        found
+    }
+
+    /// A row's terms as they are shared out, and what its slopes are multiplied with.
+    pub(super) fn shared(&self, row: usize, mut terms: Terms, reducer: Reducer) -> (Terms, f64) {
+        let factor = self.pairs.weight(row) * reducer.share_in_row(terms.count);
+        terms.sum *= factor;
+        (terms, factor)
+    }
+
     fn given_of(&self, row: usize) -> T {
         self.given.map_or(T::ZERO, |given| given[row])
     }
@@ -217,16 +296,17 @@ impl<'a, T: Scalar> Rows<'a, T> {
         values: &'b mut [T],
         given: &'b mut T,
     ) -> (RowPairs<'b, T>, Vec<usize>) {
-        self.make_distances(row, values);
+        self.make_distances(row, 0, values);
         self.pairs.show(row, values, given)
     }
 
-    /// Makes the engine's numbers of a row distances.
-    fn make_distances(&self, row: usize, values: &mut [T]) {
+    /// Makes the engine's numbers of a row with columns `first..` distances.
+    fn make_distances(&self, row: usize, first: usize, values: &mut [T]) {
         match self.way {
             Way::Cosine => {
                 let inverse = self.x.inverse[row];
-                zip_in_place(values, &self.columns().inverse, move |product, other| {
+                let others = &self.columns().inverse[first..];
+                zip_in_place(values, others, move |product, other| {
                     T::ONE - product * inverse * other
                 });
             }
@@ -235,14 +315,13 @@ impl<'a, T: Scalar> Rows<'a, T> {
         }
     }
 
-    /// Makes the derivatives of a row's terms by its distances, as they were `before`, weights of the engine.
-    fn weigh(&self, row: usize, slopes: &mut [T], before: &[T]) {
+    /// Makes the derivatives by the distances of a row to columns `first..`, as they were `before`, weights of the engine.
+    fn weigh(&self, row: usize, first: usize, slopes: &mut [T], before: &[T]) {
         match self.way {
             Way::Cosine => {
                 let inverse = T::ZERO - self.x.inverse[row];
-                zip_in_place(slopes, &self.columns().inverse, move |slope, other| {
-                    slope * inverse * other
-                });
+                let others = &self.columns().inverse[first..];
+                zip_in_place(slopes, others, move |slope, other| slope * inverse * other);
             }
             Way::InnerProduct => map_in_place(slopes, |slope| T::ZERO - slope),
             Way::SquaredEuclidean => map_in_place(slopes, |slope| slope + slope),
@@ -254,36 +333,17 @@ impl<'a, T: Scalar> Rows<'a, T> {
     }
 
     fn gradients(&self, sums: Scattered<T, (Terms, T)>, value: f64, share: T) -> Found<T> {
-        let of = |side: &Side<'_, T>, mut products: Array2<T>, sums: Vec<T>| {
-            match self.way {
-                Way::Cosine => side.project(&mut products),
-                Way::InnerProduct => {}
-                Way::Euclidean | Way::SquaredEuclidean => {
-                    let rows = products.rows_mut().into_iter().zip(side.rows.rows());
-                    for ((mut product, row), sum) in rows.zip(sums) {
-                        product.zip_mut_with(&row, |p, &x| *p = sum * x - *p);
-                    }
-                }
-            }
-            products
-        };
-        let mut x = of(&self.x, sums.rows, sums.row_sums);
-        let mut y = of(self.columns(), sums.columns, sums.column_sums);
+        let mut x = self.gradient(&self.x, sums.rows, sums.row_sums);
+        let mut y = self.gradient(self.columns(), sums.columns, sums.column_sums);
         if self.y.is_none() {
             x.zip_mut_with(&y, |x, &y| *x = *x + y);
             y = Array2::from_elem((0, 0), T::ZERO);
         }
-        let values = |gradient: Array2<T>| {
-            let mut values = gradient.into_raw_vec_and_offset().0;
-            let parts = values.par_chunks_mut(SOME);
-            parts.for_each(|part| map_in_place(part, move |slope| slope * share));
-            values
-        };
         let slopes = sums.results.iter().map(|&(_, slope)| slope * share);
         Found {
             value,
-            x: values(x),
-            y: values(y),
+            x: times(x, share),
+            y: times(y, share),
             given: if self.given.is_some() {
                 slopes.collect()
             } else {
@@ -291,4 +351,61 @@ impl<'a, T: Scalar> Rows<'a, T> {
             },
         }
     }
+
+    /// The gradient of a side by the sums of the other's rows times their weights, and of the weights.
+    fn gradient(&self, side: &Side<'_, T>, mut products: Array2<T>, sums: Vec<T>) -> Array2<T> {
+        match self.way {
+            Way::Cosine => side.project(&mut products),
+            Way::InnerProduct => {}
+            Way::Euclidean | Way::SquaredEuclidean => {
+                let rows = products.rows_mut().into_iter().zip(side.rows.rows());
+                for ((mut product, row), sum) in rows.zip(sums) {
+                    product.zip_mut_with(&row, |p, &x| *p = sum * x - *p);
+                }
+            }
+        }
+        products
+    }
+}
+
+/// A row program of two functions.
+struct Seen<A, B> {
+    start: A,
+    see: B,
+}
+
+impl<T, S, A, B> RowProgram<T> for Seen<A, B>
+where
+    T: Scalar,
+    S: Send,
+    A: Fn(usize) -> S + Sync,
+    B: Fn(&mut S, usize, usize, &mut [T]) + Sync,
+{
+    type State = S;
+    type Output = S;
+
+    fn start(&self, row: usize) -> S {
+        (self.start)(row)
+    }
+
+    fn see(&self, state: &mut S, row: usize, first: usize, distances: &[T]) {
+        let mut copy = [T::ZERO; FEW];
+        for (at, distances) in distances.chunks(FEW).enumerate() {
+            let copy = &mut copy[..distances.len()];
+            copy.copy_from_slice(distances);
+            (self.see)(state, row, first + at * FEW, copy);
+        }
+    }
+
+    fn finish(&self, _: usize, state: S) -> S {
+        state
+    }
+}
+
+/// A gradient's numbers times a factor.
+fn times<T: Scalar>(gradient: Array2<T>, factor: T) -> Vec<T> {
+    let mut values = gradient.into_raw_vec_and_offset().0;
+    let parts = values.par_chunks_mut(SOME);
+    parts.for_each(|part| map_in_place(part, move |slope| slope * factor));
+    values
 }

@@ -16,6 +16,31 @@ impl LogSumExp {
         self.largest + self.sum.ln()
     }
 
+    /// Of nothing.
+    pub(crate) const NOTHING: Self = Self {
+        largest: f64::NEG_INFINITY,
+        sum: 0.0,
+    };
+
+    /// Of the numbers of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let (more, less) = if self.largest < other.largest {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        let gap = less.largest - more.largest;
+        let sum = if less.sum > 0.0 {
+            less.sum * gap.exp()
+        } else {
+            0.0
+        };
+        Self {
+            sum: more.sum + sum,
+            ..more
+        }
+    }
+
     /// Makes of numbers from [`exp_in_range`] their shares of `whole`.
     pub fn share_out<T: Scalar>(&self, values: &mut [T], whole: f64) {
         if self.sum > 0.0 {
@@ -41,8 +66,7 @@ pub fn exp_in_range<T: Scalar>(values: &mut [T], scale: f64) -> LogSumExp {
     let largest = top.to_f64() * scale;
     if largest == f64::NEG_INFINITY {
         values.fill(T::ZERO);
-        let sum = 0.0;
-        return LogSumExp { largest, sum };
+        return LogSumExp::NOTHING;
     }
     map_in_place(values, move |value| value - top);
     let scale = T::from_f64(scale);

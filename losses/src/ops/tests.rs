@@ -286,6 +286,31 @@ struct Case {
     references: usize,
 }
 
+impl Case {
+    /// Rows and classes, within a batch.
+    fn of(name: &'static str, rows: Vec<f64>, labels: Vec<i64>) -> Self {
+        Self {
+            name,
+            dim: rows.len() / labels.len(),
+            rows,
+            labels,
+            kind: Kind::Classes,
+            references: 0,
+        }
+    }
+
+    /// More rows than a tile, and few positives.
+    fn several_tiles() -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let rows = (0..430 * 6).map(|_| rng.random_range(-1.0..1.0));
+        Self::of(
+            "several tiles",
+            rows.collect(),
+            (0..430).map(|i| i * i % 71).collect(),
+        )
+    }
+}
+
 fn cases() -> Vec<Case> {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut rows = |n: usize, dim: usize, spread: f64| -> Vec<f64> {
@@ -295,13 +320,9 @@ fn cases() -> Vec<Case> {
         (0..n * dim).map(near).collect()
     };
     let classes = |n: i64, count: i64| (0..n).map(|i| i * i % 37 % count).collect();
-    let case = |name, rows: Vec<f64>, labels: Vec<i64>, references| Case {
-        name,
-        dim: rows.len() / labels.len(),
-        rows,
-        labels,
-        kind: Kind::Classes,
+    let case = |name, rows, labels, references| Case {
         references,
+        ..Case::of(name, rows, labels)
     };
     let of_kind = |kind, case| Case { kind, ..case };
     // Whose cosines are exact: a distance of 0 that is rounded is a term, or none, of the mean of non-zero terms.
@@ -397,29 +418,77 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|x| x * x).sum::<f64>().sqrt()
 }
 
+fn assert_is_definition(name: &str, forward: &Forward, case: &Case) {
+    let (value, gradient) = run(forward, case, DType::F64);
+    let (want, wanted) = by_definition(forward, case, DType::F64);
+    let at = format!("{name}, {}", case.name);
+    assert!(
+        (value - want).abs() <= 1e-9 * (1.0 + want.abs()),
+        "{at}: {value}, {want}"
+    );
+    if case.name == "coincident" && name.contains("swap") {
+        return; // of two equal distances either may be the smaller one
+    }
+    let size = norm(wanted.iter().copied());
+    let off = norm(gradient.iter().zip(&wanted).map(|(a, b)| a - b));
+    // Scalars of the plain definitions are rounded to single precision on their way back.
+    assert!(
+        off <= 1e-6 * (1e-3 + size),
+        "{at}: gradient off by {off} of {size}"
+    );
+}
+
 #[test]
 fn streamed_losses_are_their_definitions() {
     for case in cases() {
         for (name, forward) in losses() {
-            let (value, gradient) = run(&forward, &case, DType::F64);
-            let (want, wanted) = by_definition(&forward, &case, DType::F64);
-            let at = format!("{name}, {}", case.name);
-            assert!(
-                (value - want).abs() <= 1e-9 * (1.0 + want.abs()),
-                "{at}: {value}, {want}"
-            );
-            if case.name == "coincident" && name.contains("swap") {
-                continue; // of two equal distances either may be the smaller one
-            }
-            let size = norm(wanted.iter().copied());
-            let off = norm(gradient.iter().zip(&wanted).map(|(a, b)| a - b));
-            // Scalars of the plain definitions are rounded to single precision on their way back.
-            assert!(
-                off <= 1e-6 * (1e-3 + size),
-                "{at}: gradient off by {off} of {size}"
-            );
+            assert_is_definition(&name, &forward, &case);
         }
     }
+}
+
+/// Those whose gradients are found from both ends of a pair.
+fn log_sum_exp_losses() -> impl Iterator<Item = (String, Forward)> {
+    let names = [
+        "NtXent",
+        "SupCon",
+        "Decoupled",
+        "Nca",
+        "SoftNearest",
+        "MultiSim",
+    ];
+    let is_one = move |name: &str| names.iter().any(|one| name.starts_with(one));
+    losses().into_iter().filter(move |(name, _)| is_one(name))
+}
+
+#[test]
+fn losses_from_both_ends_of_pairs_are_their_definitions() {
+    let case = Case::several_tiles();
+    let mut found = 0;
+    for (name, forward) in log_sum_exp_losses() {
+        assert_is_definition(&name, &forward, &case);
+        let (_, single) = run(&forward, &case, DType::F32);
+        let (_, wanted) = by_definition(&forward, &case, DType::F64);
+        let off = norm(single.iter().zip(&wanted).map(|(a, b)| a - b));
+        let size = norm(wanted.into_iter());
+        assert!(off <= 1e-5 * size, "{name}: {off} of {size} in f32");
+        found += 1;
+    }
+    assert!(found >= 6 * 5, "{found}");
+}
+
+/// A row far from all others and from its positive weighs `e²⁰⁰` as much as the rest, which have no common exponent with it.
+#[test]
+fn parts_of_rows_may_lie_too_far_apart_for_both_ends() {
+    let (pairs, last) = (130, [-1.0, 0.0, 1.0, 0.0]);
+    let near = (0..2 * pairs).flat_map(|i| [1.0, f64::from(i) * 1e-4]);
+    let rows = near.chain(last).collect();
+    let labels = (0..=i64::from(pairs)).flat_map(|label| [label; 2]);
+    let case = Case::of("far apart", rows, labels.collect());
+    let loss = NtXentLossConfig::new().with_temperature(0.01);
+    let loss = loss.init(&Device::flex());
+    let forward: Forward = Box::new(move |(x, labels), _| loss.forward(x, labels));
+    assert_is_definition("NT-Xent", &forward, &case);
 }
 
 #[test]
@@ -439,19 +508,21 @@ fn labels_that_are_not_integers_are_streamed_too() {
                 Tensor::<1>::from_data([0.3_f32, -0.1, 0.4, 0.2, -0.6, 0.5, 0.9, -0.8], &device);
             let way = (EmbeddingDistance::Euclidean, reducer);
             let labels = kind.labels(&integers, &device);
-            assert!(row_loss(&loss, way, x.reshape([8, 1]), labels).is_some());
+            let batch = (x.reshape([8, 1]), labels);
+            assert!(super::stream(&loss, way, batch, None).is_some());
         }
     }
 }
 
 #[test]
 fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
-    let cases = cases();
-    for (name, forward) in losses() {
+    let (small, large) = (&cases()[0], &Case::several_tiles());
+    let losses = losses().into_iter().map(|loss| (loss, small));
+    for ((name, forward), case) in losses.chain(log_sum_exp_losses().map(|loss| (loss, large))) {
         let runs = [1, 2, 5].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             let pool = pool.build().unwrap();
-            pool.install(|| run(&forward, &cases[0], DType::F32))
+            pool.install(|| run(&forward, case, DType::F32))
         });
         assert!(runs[0] == runs[1] && runs[0] == runs[2], "{name}");
     }

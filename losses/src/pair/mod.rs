@@ -30,7 +30,7 @@ pub use lifted_structure::{LiftedStructureLoss, LiftedStructureLossConfig};
 pub use margin::{MarginLoss, MarginLossConfig};
 pub use multi_similarity::{MultiSimilarityLoss, MultiSimilarityLossConfig};
 pub use n_pairs::{NPairsLoss, NPairsLossConfig};
-pub(crate) use nca::neighbors;
+pub(crate) use nca::Neighbors;
 pub use nca::{NcaLoss, NcaLossConfig};
 pub use quadruplet::{QuadrupletLoss, QuadrupletLossConfig};
 pub use selectively_contrastive::{

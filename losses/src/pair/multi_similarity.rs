@@ -6,7 +6,9 @@ use metric_core::Scalar;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{everywhere, log_one_plus_sum_exp};
-use crate::ops::{RowLoss, RowPairs, Terms, log_one_plus};
+use crate::ops::{
+    Found, LogSumExpLoss, Rows, SeenRow, Stream, Terms, log_one_plus, sigmoid, softplus,
+};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -113,17 +115,28 @@ impl MultiSimilarityLoss {
     }
 }
 
-impl RowLoss for MultiSimilarityLoss {
-    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+impl LogSumExpLoss for MultiSimilarityLoss {
+    const SUMS_POSITIVES: bool = false;
+
+    fn scale(&self) -> f64 {
+        self.beta
+    }
+
+    fn row<T: Scalar>(&self, seen: SeenRow<'_, T>) -> (Terms, f64) {
         let Self {
             alpha, beta, base, ..
         } = *self;
-        let mut to_positives = pairs.take_positives();
         let pull = (alpha, -alpha * base);
-        let push = (-beta, beta * base);
-        let positive = log_one_plus(&mut to_positives, pull, 1.0 / alpha) / alpha;
-        let negative = log_one_plus(pairs.distances, push, 1.0 / beta) / beta;
-        pairs.put_positives(to_positives);
-        self.reducer.terms_of(positive + negative)
+        let positive = log_one_plus(seen.to_positives, pull, 1.0 / alpha) / alpha;
+        let pushed = seen.log_sum + beta * base;
+        let negative = softplus(pushed) / beta;
+        let terms = self.reducer.terms_of(positive + negative);
+        (terms, sigmoid(pushed) / beta)
+    }
+}
+
+impl Stream for MultiSimilarityLoss {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        rows.log_sum_exp_loss(self, reducer)
     }
 }

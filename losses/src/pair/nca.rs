@@ -6,7 +6,9 @@ use metric_core::Scalar;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::negative_log_share;
-use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus};
+use crate::ops::{
+    Found, LogSumExpLoss, Rows, SeenRow, Stream, Terms, exp_in_range, sigmoid, softplus,
+};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -96,28 +98,34 @@ impl NcaLoss {
     }
 }
 
-impl RowLoss for NcaLoss {
-    fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
-        neighbors(pairs, self.scale, self.reducer)
+impl Stream for NcaLoss {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        let scale = self.scale;
+        rows.log_sum_exp_loss(&Neighbors { scale, reducer }, reducer)
     }
 }
 
 /// The term of a row: `−log` of the share that its positives have in `Σ e^(−scale d)`.
-pub(crate) fn neighbors<T: Scalar>(
-    mut pairs: RowPairs<'_, T>,
-    scale: f64,
-    reducer: Reducer,
-) -> Terms {
-    if pairs.positives.is_empty() {
-        return Terms::default();
+pub(crate) struct Neighbors {
+    pub(crate) scale: f64,
+    pub(crate) reducer: Reducer,
+}
+
+impl LogSumExpLoss for Neighbors {
+    const SUMS_POSITIVES: bool = false;
+
+    fn scale(&self) -> f64 {
+        self.scale
     }
-    let mut to_positives = pairs.take_positives();
-    let own = exp_in_range(&mut to_positives, -scale);
-    let others = exp_in_range(pairs.distances, -scale);
-    let gap = others.value() - own.value();
-    let slope = scale * sigmoid(gap);
-    own.share_out(&mut to_positives, slope);
-    others.share_out(pairs.distances, -slope);
-    pairs.put_positives(to_positives);
-    reducer.terms_of(softplus(gap))
+
+    fn row<T: Scalar>(&self, seen: SeenRow<'_, T>) -> (Terms, f64) {
+        if seen.to_positives.is_empty() {
+            return (Terms::default(), 0.0);
+        }
+        let own = exp_in_range(seen.to_positives, -self.scale);
+        let gap = seen.log_sum - own.value();
+        let slope = sigmoid(gap);
+        own.share_out(seen.to_positives, self.scale * slope);
+        (self.reducer.terms_of(softplus(gap)), slope)
+    }
 }

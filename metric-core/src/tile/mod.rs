@@ -7,6 +7,7 @@
 
 mod blocks;
 mod finish;
+mod gather;
 mod program;
 mod scatter;
 pub(crate) mod side;
@@ -14,6 +15,7 @@ pub(crate) mod side;
 use std::ops::Range;
 
 pub(crate) use blocks::{Blocks, products};
+pub use gather::{Gathered, gather};
 pub use program::{RowProgram, walk, walk_self};
 pub(crate) use program::{meet, walk_half, walk_rows};
 pub use scatter::{Scattered, each_row, scatter};

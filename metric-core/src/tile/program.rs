@@ -14,8 +14,10 @@ use crate::{Distance, Element, Error, Law, Scalar};
 
 /// Columns of a tile.
 const TILE: usize = 512;
-/// Rows and columns of a tile where both are the same set: whole strips and panels of all kernels.
+/// Rows and columns of a tile where both are the same set, at most: whole strips and panels of all kernels.
 const SQUARE: usize = 192;
+/// Panels of all kernels are parts of it.
+const PANEL: usize = 64;
 
 /// What to do with the distances of each row, which come tile by tile; run it with [`walk`] or [`walk_self`].
 ///
@@ -188,16 +190,18 @@ where
     V: Fn(&[T], &[T]) -> T + Sync + ?Sized,
     S: Send,
 {
-    let ranges: Vec<Range<usize>> = chunks(0..states.len(), SQUARE).collect();
-    let parts: Vec<Mutex<&mut [S]>> = states.chunks_mut(SQUARE).map(Mutex::new).collect();
+    // Few rows make smaller tiles, so that threads have something to share.
+    let side = (states.len() / 8 / PANEL * PANEL).clamp(PANEL, SQUARE);
+    let ranges: Vec<Range<usize>> = chunks(0..states.len(), side).collect();
+    let parts: Vec<Mutex<&mut [S]>> = states.chunks_mut(side).map(Mutex::new).collect();
     let show = |block: usize, columns: &Range<usize>, values: &[T]| {
         let mut states = parts[block].lock().unwrap_or_else(PoisonError::into_inner);
         let rows = ranges[block].clone();
-        for ((row, state), values) in rows.zip(states.iter_mut()).zip(values.chunks(SQUARE)) {
+        for ((row, state), values) in rows.zip(states.iter_mut()).zip(values.chunks(side)) {
             see(state, row, columns.start, &values[..columns.len()]);
         }
     };
-    let tile = || vec![T::ZERO; SQUARE * SQUARE];
+    let tile = || vec![T::ZERO; side * side];
     let isa = Isa::best();
     let count = ranges.len();
     for step in 0..count {
@@ -211,11 +215,11 @@ where
                 |(scratch, tile, transposed), (i, j)| {
                     let (rows, columns) = (ranges[i].clone(), ranges[j].clone());
                     blocks.pack(scratch, rows.clone());
-                    blocks.block(scratch, rows.clone(), columns.clone(), tile, SQUARE);
+                    blocks.block(scratch, rows.clone(), columns.clone(), tile, side);
                     show(i, &columns, tile);
                     if i != j {
                         let square = (rows.len(), columns.len());
-                        transpose(isa, (tile, SQUARE), square, (transposed, SQUARE));
+                        transpose(isa, (tile, side), square, (transposed, side));
                         show(j, &rows, transposed);
                     }
                 },

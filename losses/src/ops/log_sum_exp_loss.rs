@@ -1,0 +1,178 @@
+use metric_core::Scalar;
+use metric_core::simd::{exp_in_place, map_in_place, zip_in_place};
+use rayon::prelude::*;
+
+use super::operation::Found;
+use super::row_pairs::{RowPairs, Terms};
+use super::rows::Rows;
+use super::soft_max::{LogSumExp, exp_in_range};
+use crate::reducer::Reducer;
+
+/// A loss whose row knows of all but its positives no more than a log-sum-exp of their distances.
+pub(crate) trait LogSumExpLoss: Sync {
+    /// Whether positives are in the sum.
+    const SUMS_POSITIVES: bool;
+
+    /// `s` in `log Σ exp(−s d)`, positive.
+    fn scale(&self) -> f64;
+
+    /// The terms of a row and their derivative by the sum, which is not negative. Puts in the place of each distance to a
+    /// positive the derivative by it, beside what it has through the sum.
+    fn row<T: Scalar>(&self, seen: SeenRow<'_, T>) -> (Terms, f64);
+}
+
+/// What a row of a [`LogSumExpLoss`] knows.
+pub(crate) struct SeenRow<'a, T> {
+    /// `log Σ exp(−s d)`; minus infinity of nothing.
+    pub(crate) log_sum: f64,
+    /// Its distances to its positives.
+    pub(crate) to_positives: &'a mut [T],
+    /// The grade of each positive, for labels that have grades.
+    pub(crate) grades: Option<&'a [f64]>,
+}
+
+/// A row of the loss, shown all its distances at once.
+fn row_of<T: Scalar, L: LogSumExpLoss>(loss: &L, mut pairs: RowPairs<'_, T>) -> Terms {
+    let mut to_positives = if L::SUMS_POSITIVES {
+        let distances = pairs.positives.iter().map(|&p| pairs.distances[p]);
+        distances.collect()
+    } else {
+        pairs.take_positives()
+    };
+    let scale = loss.scale();
+    let sum = exp_in_range(pairs.distances, -scale);
+    let (terms, slope) = loss.row(SeenRow {
+        log_sum: sum.value(),
+        to_positives: &mut to_positives,
+        grades: pairs.grades.as_deref(),
+    });
+    if terms.count > 0 {
+        sum.share_out(pairs.distances, -scale * slope);
+        for (&p, slope) in pairs.positives.iter().zip(to_positives) {
+            pairs.distances[p] = if L::SUMS_POSITIVES {
+                pairs.distances[p] + slope
+            } else {
+                slope
+            };
+        }
+    }
+    terms
+}
+
+/// Rows of a batch that is worth both ends: fewer stay in the cache, and threads share half a matrix badly.
+const FEWEST_ROWS: usize = if cfg!(test) { 256 } else { 2048 };
+/// Positives that a row keeps the distances to on average, at most.
+const MOST_POSITIVES: f64 = 64.0;
+/// How far logarithms of rows' parts in a weight may lie apart.
+const MOST_APART: f64 = 60.0;
+
+impl<T: Scalar> Rows<'_, T> {
+    /// The loss; `None` where the engine refuses the numbers.
+    ///
+    /// In a large batch of small classes half a matrix of distances gives the sums. Each row then knows of a pair
+    /// what it is to both, and gradients are found tile by tile.
+    pub(crate) fn log_sum_exp_loss(
+        &self,
+        loss: &impl LogSumExpLoss,
+        reducer: Reducer,
+    ) -> Option<Found<T>> {
+        self.log_sum_exp_loss_from_both_ends(loss, reducer)
+            .or_else(|| self.loss(reducer, |pairs| row_of(loss, pairs)))
+    }
+
+    fn log_sum_exp_loss_from_both_ends<L: LogSumExpLoss>(
+        &self,
+        loss: &L,
+        reducer: Reducer,
+    ) -> Option<Found<T>> {
+        let pairs = self.pairs();
+        if self.len() < FEWEST_ROWS || pairs.mean_positives()? > MOST_POSITIVES {
+            return None;
+        }
+        let scale = loss.scale();
+        let start = |row| (LogSumExp::NOTHING, vec![T::ZERO; pairs.positives(row)]);
+        let seen = self.from_both_ends(start, |(sum, to_positives), row, first, distances| {
+            let infinity = T::from_f64(f64::INFINITY);
+            for (positive, column) in pairs.alike_among(row, first..first + distances.len()) {
+                let distance = &mut distances[column - first];
+                if let Some(positive) = positive {
+                    to_positives[positive] = *distance;
+                }
+                if positive.is_none() || !L::SUMS_POSITIVES {
+                    *distance = infinity;
+                }
+            }
+            *sum = sum.and(exp_in_range(distances, -scale));
+        })?;
+        let parts = seen.into_par_iter().enumerate().map(|(row, seen)| {
+            let (sum, mut to_positives) = seen;
+            let (terms, slope) = loss.row(SeenRow {
+                log_sum: sum.value(),
+                to_positives: &mut to_positives,
+                grades: None,
+            });
+            let (terms, factor) = self.shared(row, terms, reducer);
+            let part = if terms.count == 0 {
+                to_positives.fill(T::ZERO);
+                0.0
+            } else {
+                let factor = T::from_f64(factor);
+                map_in_place(&mut to_positives, move |slope| slope * factor);
+                slope * scale * factor.to_f64()
+            };
+            // Of the logarithm, because the sum alone may leave the range.
+            let part = if part > 0.0 {
+                part.ln() - sum.value()
+            } else {
+                f64::NEG_INFINITY
+            };
+            (terms, (part, to_positives))
+        });
+        let (terms, parts): (Vec<Terms>, Vec<(f64, Vec<T>)>) = parts.unzip();
+        let terms = terms.into_iter();
+        if !self.is_followed() {
+            return Some(Self::found(None, terms, reducer));
+        }
+        let (common, shares) = relative_to_common(parts.iter().map(|&(part, _)| part))?;
+        let gradient = self.gradient_from_both_ends(|row, first, distances| {
+            let columns = first..first + distances.len();
+            // Σ over both ends of −exp(part − s d).
+            exp_in_place(distances, T::from_f64(-scale), T::ZERO - common);
+            let own = shares[row];
+            zip_in_place(distances, &shares[columns.clone()], move |power, other| {
+                let (both, slope) = (own + other, T::ZERO - power * (own + other));
+                // Without a part in the loss at either end, the power may be anything.
+                if both > T::ZERO { slope } else { T::ZERO }
+            });
+            for (positive, column) in pairs.alike_among(row, columns) {
+                let slope = &mut distances[column - first];
+                let Some(positive) = positive else {
+                    *slope = T::ZERO;
+                    continue;
+                };
+                let back = pairs.positive(column, row);
+                let both = parts[row].1[positive] + parts[column].1[back];
+                *slope = if L::SUMS_POSITIVES {
+                    *slope + both
+                } else {
+                    both
+                };
+            }
+        })?;
+        Some(Self::found(Some(gradient), terms, reducer))
+    }
+}
+
+/// The largest of logarithms, and `exp(log − largest)` of each; `None` if some lie too far apart to have a common exponent.
+fn relative_to_common<T: Scalar>(logs: impl Iterator<Item = f64> + Clone) -> Option<(T, Vec<T>)> {
+    let some = logs.clone().filter(|&log| log > f64::NEG_INFINITY);
+    let Some(most) = some.clone().reduce(f64::max) else {
+        return Some((T::ZERO, logs.map(|_| T::ZERO).collect()));
+    };
+    let common = T::from_f64(most);
+    let is_near = |log: f64| most - log <= MOST_APART;
+    let share = |log: f64| T::from_f64((log - common.to_f64()).exp());
+    some.clone()
+        .all(is_near)
+        .then(|| (common, logs.map(share).collect()))
+}
