@@ -91,7 +91,7 @@ impl<T: Scalar> Rows<'_, T> {
         }
         let scale = loss.scale();
         let start = |row| (LogSumExp::NOTHING, vec![T::ZERO; pairs.positives(row)]);
-        let seen = self.from_both_ends(start, |(sum, to_positives), row, first, distances| {
+        let seen = self.see_both_ends(start, |(sum, to_positives), row, first, distances| {
             let infinity = T::from_f64(f64::INFINITY);
             for (positive, column) in pairs.alike_among(row, first..first + distances.len()) {
                 let distance = &mut distances[column - first];

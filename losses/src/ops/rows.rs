@@ -221,7 +221,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
     /// Half the cost of [`each`](Self::each) within a batch: every pair is computed once and seen from both its ends, so that a
     /// row sees some distances at a time, those to rows `first..`, in an order of its own. `None` where the engine refuses the
     /// numbers.
-    pub(super) fn from_both_ends<S: Send>(
+    pub(super) fn see_both_ends<S: Send>(
         &self,
         start: impl Fn(usize) -> S + Sync,
         see: impl Fn(&mut S, usize, usize, &mut [T]) + Sync,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
+use super::scatter::array;
 use super::{Blocks, chunks};
 use crate::kernel::product::{Matrix, add_product, add_row_sums};
 use crate::kernel::{Isa, pages};
@@ -99,7 +100,7 @@ where
             },
         );
     Ok(Gathered {
-        rows: Array2::from_shape_vec((n, dim), rows).expect("made in this shape"),
+        rows: array((n, dim), rows),
         row_sums,
     })
 }

@@ -214,6 +214,6 @@ fn stride_of(columns: usize) -> usize {
     columns.next_multiple_of(16) + 16
 }
 
-fn array<T>(shape: (usize, usize), values: Vec<T>) -> Array2<T> {
+pub(super) fn array<T>(shape: (usize, usize), values: Vec<T>) -> Array2<T> {
     Array2::from_shape_vec(shape, values).expect("made in this shape")
 }
