@@ -1,5 +1,6 @@
 use metric_core::Scalar;
-use metric_core::simd::{exp_in_place, map_in_place, zip_in_place};
+use metric_core::simd::{exp_in_place, zip_in_place};
+use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::operation::Found;
@@ -76,22 +77,60 @@ impl<T: Scalar> Rows<'_, T> {
         loss: &impl LogSumExpLoss,
         reducer: Reducer,
     ) -> Option<Found<T>> {
-        self.log_sum_exp_loss_from_both_ends(loss, reducer)
+        let positives = self.pairs().mean_positives();
+        let has_few = positives.is_some_and(|positives| positives <= MOST_POSITIVES);
+        let found = (has_few && self.len() >= FEWEST_ROWS)
+            .then(|| self.from_both_ends_of_pairs(loss, reducer));
+        found
+            .flatten()
             .or_else(|| self.loss(reducer, |pairs| row_of(loss, pairs)))
     }
 
-    fn log_sum_exp_loss_from_both_ends<L: LogSumExpLoss>(
+    fn from_both_ends_of_pairs<L: LogSumExpLoss>(
         &self,
         loss: &L,
         reducer: Reducer,
     ) -> Option<Found<T>> {
+        let rows = self.sums_and_positives(loss)?.into_par_iter().enumerate();
+        let parts = rows.map(|(row, (sum, mut slopes))| {
+            let (terms, slope) = loss.row(SeenRow {
+                log_sum: sum.value(),
+                to_positives: &mut slopes,
+                grades: None,
+            });
+            let (terms, factor) = self.shared(row, terms, reducer);
+            // What a row without a term has made of its distances is not looked at.
+            let factor = if terms.count > 0 { factor } else { 0.0 };
+            slopes
+                .iter_mut()
+                .for_each(|slope| *slope = *slope * T::from_f64(factor));
+            let weight = slope * loss.scale() * factor;
+            // Of the logarithm, because the sum alone may leave the range.
+            let log = if weight > 0.0 {
+                weight.ln() - sum.value()
+            } else {
+                f64::NEG_INFINITY
+            };
+            // Rows may weigh less than nothing, which has no logarithm.
+            (terms, ((weight >= 0.0).then_some(log), slopes))
+        });
+        let (terms, parts): (Vec<_>, Vec<_>) = parts.unzip();
+        let (logs, to_positives): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        let gradient = if self.is_followed() {
+            let (common, shares) =
+                relative_to_common(&logs.into_iter().collect::<Option<Vec<_>>>()?)?;
+            Some(self.gather_both_ends(loss, (common, &shares), &to_positives)?)
+        } else {
+            None
+        };
+        Some(Self::found(gradient, terms.into_iter(), reducer))
+    }
+
+    /// The sum of every row and its distances to its positives, in the order of these.
+    fn sums_and_positives<L: LogSumExpLoss>(&self, loss: &L) -> Option<Vec<(LogSumExp, Vec<T>)>> {
         let pairs = self.pairs();
-        if self.len() < FEWEST_ROWS || pairs.mean_positives()? > MOST_POSITIVES {
-            return None;
-        }
-        let scale = loss.scale();
         let start = |row| (LogSumExp::NOTHING, vec![T::ZERO; pairs.positives(row)]);
-        let seen = self.see_both_ends(start, |(sum, to_positives), row, first, distances| {
+        self.see_both_ends(start, |(sum, to_positives), row, first, distances| {
             let infinity = T::from_f64(f64::INFINITY);
             for (positive, column) in pairs.alike_among(row, first..first + distances.len()) {
                 let distance = &mut distances[column - first];
@@ -102,45 +141,26 @@ impl<T: Scalar> Rows<'_, T> {
                     *distance = infinity;
                 }
             }
-            *sum = sum.and(exp_in_range(distances, -scale));
-        })?;
-        let parts = seen.into_par_iter().enumerate().map(|(row, seen)| {
-            let (sum, mut to_positives) = seen;
-            let (terms, slope) = loss.row(SeenRow {
-                log_sum: sum.value(),
-                to_positives: &mut to_positives,
-                grades: None,
-            });
-            let (terms, factor) = self.shared(row, terms, reducer);
-            let part = if terms.count == 0 {
-                to_positives.fill(T::ZERO);
-                0.0
-            } else {
-                let factor = T::from_f64(factor);
-                map_in_place(&mut to_positives, move |slope| slope * factor);
-                slope * scale * factor.to_f64()
-            };
-            // Of the logarithm, because the sum alone may leave the range.
-            let part = if part > 0.0 {
-                part.ln() - sum.value()
-            } else {
-                f64::NEG_INFINITY
-            };
-            (terms, (part, to_positives))
-        });
-        let (terms, parts): (Vec<Terms>, Vec<(f64, Vec<T>)>) = parts.unzip();
-        let terms = terms.into_iter();
-        if !self.is_followed() {
-            return Some(Self::found(None, terms, reducer));
-        }
-        let (common, shares) = relative_to_common(parts.iter().map(|&(part, _)| part))?;
-        let gradient = self.gradient_from_both_ends(|row, first, distances| {
+            *sum = sum.and(exp_in_range(distances, -loss.scale()));
+        })
+    }
+
+    /// The gradient of pairs that weigh `−exp(common − s d)` times the shares of both rows, and of positives with derivatives of
+    /// their own from both.
+    fn gather_both_ends<L: LogSumExpLoss>(
+        &self,
+        loss: &L,
+        (common, shares): (T, &[T]),
+        to_positives: &[Vec<T>],
+    ) -> Option<Array2<T>> {
+        let (pairs, scale) = (self.pairs(), T::from_f64(-loss.scale()));
+        self.gradient_from_both_ends(|row, first, distances| {
             let columns = first..first + distances.len();
-            // Σ over both ends of −exp(part − s d).
-            exp_in_place(distances, T::from_f64(-scale), T::ZERO - common);
+            exp_in_place(distances, scale, T::ZERO - common);
             let own = shares[row];
             zip_in_place(distances, &shares[columns.clone()], move |power, other| {
-                let (both, slope) = (own + other, T::ZERO - power * (own + other));
+                let both = own + other;
+                let slope = T::ZERO - power * both;
                 // Without a part in the loss at either end, the power may be anything.
                 if both > T::ZERO { slope } else { T::ZERO }
             });
@@ -151,28 +171,23 @@ impl<T: Scalar> Rows<'_, T> {
                     continue;
                 };
                 let back = pairs.positive(column, row);
-                let both = parts[row].1[positive] + parts[column].1[back];
+                let both = to_positives[row][positive] + to_positives[column][back];
                 *slope = if L::SUMS_POSITIVES {
                     *slope + both
                 } else {
                     both
                 };
             }
-        })?;
-        Some(Self::found(Some(gradient), terms, reducer))
+        })
     }
 }
 
 /// The largest of logarithms, and `exp(log − largest)` of each; `None` if some lie too far apart to have a common exponent.
-fn relative_to_common<T: Scalar>(logs: impl Iterator<Item = f64> + Clone) -> Option<(T, Vec<T>)> {
-    let some = logs.clone().filter(|&log| log > f64::NEG_INFINITY);
-    let Some(most) = some.clone().reduce(f64::max) else {
-        return Some((T::ZERO, logs.map(|_| T::ZERO).collect()));
-    };
+fn relative_to_common<T: Scalar>(logs: &[f64]) -> Option<(T, Vec<T>)> {
+    let some = logs.iter().copied().filter(|&log| log > f64::NEG_INFINITY);
+    let most = some.clone().reduce(f64::max).unwrap_or(0.0);
     let common = T::from_f64(most);
-    let is_near = |log: f64| most - log <= MOST_APART;
-    let share = |log: f64| T::from_f64((log - common.to_f64()).exp());
-    some.clone()
-        .all(is_near)
-        .then(|| (common, logs.map(share).collect()))
+    let share = |log: &f64| T::from_f64((log - common.to_f64()).exp());
+    let are_near = some.clone().all(|log| most - log <= MOST_APART);
+    are_near.then(|| (common, logs.iter().map(share).collect()))
 }

@@ -477,6 +477,22 @@ fn losses_from_both_ends_of_pairs_are_their_definitions() {
     assert!(found >= 6 * 5, "{found}");
 }
 
+#[test]
+fn rows_from_both_ends_may_weigh_nothing_and_less() {
+    for least in [0.0, -0.5] {
+        let case = Case::several_tiles();
+        for (name, forward) in log_sum_exp_losses().filter(|(name, _)| name.ends_with("Mean")) {
+            let weighted: Forward = Box::new(move |(x, labels), _| {
+                let weights = (0..labels.len()).map(|i| (i % 4) as f64 * 0.5 + least);
+                let weights = TensorData::new(weights.collect(), [labels.len()]);
+                let weights = Tensor::from_data(weights, (&x.device(), DType::F64));
+                forward((x, labels.with_weights(weights)), None)
+            });
+            assert_is_definition(&format!("{name}, {least}"), &weighted, &case);
+        }
+    }
+}
+
 /// A row far from all others and from its positive weighs `e²⁰⁰` as much as the rest, which have no common exponent with it.
 #[test]
 fn parts_of_rows_may_lie_too_far_apart_for_both_ends() {
