@@ -79,18 +79,14 @@ impl<T: Scalar> Rows<'_, T> {
     ) -> Option<Found<T>> {
         let positives = self.pairs().mean_positives();
         let has_few = positives.is_some_and(|positives| positives <= MOST_POSITIVES);
-        let found = (has_few && self.len() >= FEWEST_ROWS)
-            .then(|| self.from_both_ends_of_pairs(loss, reducer));
+        let found =
+            (has_few && self.len() >= FEWEST_ROWS).then(|| self.loss_of_both_ends(loss, reducer));
         found
             .flatten()
             .or_else(|| self.loss(reducer, |pairs| row_of(loss, pairs)))
     }
 
-    fn from_both_ends_of_pairs<L: LogSumExpLoss>(
-        &self,
-        loss: &L,
-        reducer: Reducer,
-    ) -> Option<Found<T>> {
+    fn loss_of_both_ends<L: LogSumExpLoss>(&self, loss: &L, reducer: Reducer) -> Option<Found<T>> {
         let rows = self.sums_and_positives(loss)?.into_par_iter().enumerate();
         let parts = rows.map(|(row, (sum, mut slopes))| {
             let (terms, slope) = loss.row(SeenRow {
