@@ -5,18 +5,17 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use std::f64::consts::PI;
 
 use burn::tensor::{DType, Tensor, TensorData};
-use common::*;
 use metric_losses::{
     AdaFaceLossConfig, ArcFaceLossConfig, CosFaceLossConfig, CurricularFaceLossConfig,
     DynamicArcFaceLossConfig, ElasticFaceLossConfig, MagFaceLossConfig, SubCenterArcFaceLossConfig,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::*;
 
 const CLASSES: [i64; 7] = [0, 2, 1, 1, 0, 3, 3];
 

@@ -1,15 +1,13 @@
 //! Gradients chunk by chunk against the whole batch.
 #![allow(clippy::unwrap_used, reason = "tests: panics are failures")]
 
-#[allow(dead_code, reason = "another test uses the rest")]
-mod ranks;
-
 use std::cell::Cell;
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use metric_losses::{CachedGradientsError, cached_gradients};
-use ranks::{LOSSES, Model, all_rows, assert_near, batch, whole};
+
+use crate::ranks::{LOSSES, Model, all_rows, assert_near, batch, whole};
 
 #[test]
 fn chunks_of_any_size_have_the_loss_and_the_gradients_of_the_whole_batch() {

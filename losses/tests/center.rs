@@ -5,11 +5,10 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::DType;
-use common::*;
 use metric_losses::{CenterLoss, CenterLossConfig};
+
+use crate::common::*;
 
 const CLASSES: [i64; 7] = [0, 0, 0, 1, 1, 3, 3];
 

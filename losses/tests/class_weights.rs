@@ -5,16 +5,13 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-#[path = "common/every_loss.rs"]
-mod every_loss;
-
 use burn::tensor::{DType, Tensor};
-use common::*;
-use every_loss::{DIM, Loss, against_classes};
 use metric_losses::{
     InstanceLossConfig, Labels, MagnetLossConfig, ManifoldProxiesLossConfig, ProxyAnchorLossConfig,
 };
+
+use crate::common::every_loss::{DIM, Loss, against_classes};
+use crate::common::*;
 
 const CLASSES: [i64; 6] = [0, 2, 1, 1, 0, 3];
 const WEIGHTS: [f64; 6] = [0.5, 2.0, 0.0, 1.0, 3.0, 0.25];
@@ -114,7 +111,7 @@ fn a_row_counts_in_proxy_anchor_as_often_as_it_weighs() {
     let rows = rows(6, DIM);
     let loss = ProxyAnchorLossConfig::new(5, DIM).with_alpha(4.0);
     let loss = loss.init(&device());
-    let proxies = common::rows(5, DIM);
+    let proxies = crate::common::rows(5, DIM);
     let loss = loss.with_weight(tensor(&proxies, DType::F64));
     let weights = [1.0, 2.0, 0.0, 1.0, 3.0, 0.0];
     let there: Vec<usize> = (0..6)

@@ -5,15 +5,14 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
-use common::*;
 use metric_losses::{
     ClipLoss, ClipLossConfig, InfoNceLossConfig, SoftInfoNceLoss, SoftInfoNceLossConfig,
 };
+
+use crate::common::*;
 
 fn clip(a: &Rows, b: &Rows, temperature: f64) -> f64 {
     let among = |queries: &Rows, keys: &Rows| -> f64 {

@@ -5,11 +5,10 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Int, Tensor};
-use common::*;
 use metric_losses::{EmbeddingDistance, NtXentLossConfig, Reducer, SupConLossConfig};
+
+use crate::common::*;
 
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 const TEMPERATURE: f64 = 0.2;

@@ -5,14 +5,13 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Int, Tensor, TensorData};
-use common::*;
 use metric_losses::{
     ConfigError, DebiasedContrastiveLossConfig, DecoupledContrastiveLossConfig, EmbeddingDistance,
     HardNegativeContrastiveLossConfig, InfoNceLossConfig, NtXentLossConfig,
 };
+
+use crate::common::*;
 
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 const TEMPERATURE: f64 = 0.3;

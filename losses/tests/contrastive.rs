@@ -5,10 +5,9 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
-use common::*;
 use metric_losses::{ContrastiveLossConfig, EmbeddingDistance, Reducer};
+
+use crate::common::*;
 
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 

@@ -7,11 +7,10 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Int, Tensor};
-use common::*;
 use metric_losses::*;
+
+use crate::common::*;
 
 type Likeness = fn(&[f64], &[f64]) -> f64;
 type Loss = Box<dyn Fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>>;

@@ -6,11 +6,10 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Tensor};
-use common::*;
 use metric_losses::*;
+
+use crate::common::*;
 
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 

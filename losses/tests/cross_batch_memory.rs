@@ -5,12 +5,11 @@
     reason = "tests: panics are failures, and what is restored has the same bits"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Device, Tensor};
-use common::*;
 use metric_losses::*;
 use metric_sampling::{BufferError, RingBuffer};
+
+use crate::common::*;
 
 const CLASSES: [i64; 6] = [0, 0, 1, 1, 2, 2];
 const DIM: usize = 4;

@@ -5,14 +5,11 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-#[path = "common/every_loss.rs"]
-mod every_loss;
-
 use burn::tensor::{Int, Tensor};
-use common::*;
-use every_loss::{DIM, against_classes, over_pairs};
 use metric_losses::*;
+
+use crate::common::every_loss::{DIM, against_classes, over_pairs};
+use crate::common::*;
 
 fn no_rows() -> Tensor<2> {
     Tensor::zeros([0, DIM], &device())

@@ -1,8 +1,6 @@
 //! Losses over the rows of several ranks against one process.
 #![allow(clippy::unwrap_used, reason = "tests: panics are failures")]
 
-mod ranks;
-
 use std::thread;
 
 use burn::module::{Module, Param};
@@ -10,7 +8,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor};
 use metric_core::collective::{Collective, CollectiveError, InProcess};
 use metric_losses::{CrossBatchMemoryConfig, GatherError, gather, mean_gradients};
-use ranks::assert_is_one_process;
+
+use crate::ranks::assert_is_one_process;
 
 /// What each of `size` ranks returns, in order.
 fn on<R: Send + 'static>(size: usize, run: fn(&InProcess) -> R) -> Vec<R> {

@@ -5,11 +5,10 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Int, Tensor};
-use common::*;
 use metric_losses::*;
+
+use crate::common::*;
 
 /// A class with three rows, two with two, and one row alone.
 const CLASSES: [i64; 8] = [0, 1, 0, 2, 0, 1, 2, 3];

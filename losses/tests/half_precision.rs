@@ -5,13 +5,12 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-#[path = "common/every_loss.rs"]
-mod every_loss;
-
 use burn::tensor::DType;
-use common::*;
-use every_loss::{DIM, Loss, against_classes, of_high_order, of_others, of_views, over_pairs};
+
+use crate::common::every_loss::{
+    DIM, Loss, against_classes, of_high_order, of_others, of_views, over_pairs,
+};
+use crate::common::*;
 
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 /// The loss of half-precision rows is, to the last bit, that of the same numbers in `f32`, and its gradient is the gradient

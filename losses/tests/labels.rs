@@ -5,14 +5,13 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor, TensorData};
-use common::*;
 use metric_losses::*;
+
+use crate::common::*;
 
 const N: usize = 9;
 

@@ -5,12 +5,9 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use std::f64::consts::PI;
 
 use burn::tensor::{DType, Tensor};
-use common::*;
 use metric_losses::{
     ArcFaceLossConfig, CombinedMarginLossConfig, CosFaceLossConfig, LargeMarginSoftmaxLossConfig,
     MarginAnnealing, NormalizedSoftmaxLossConfig, P2sGradLossConfig, SphereFaceLossConfig,
@@ -18,6 +15,8 @@ use metric_losses::{
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::*;
 
 const CLASSES: [i64; 7] = [0, 2, 1, 1, 0, 3, 3];
 

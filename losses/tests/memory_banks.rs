@@ -5,13 +5,12 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Tensor, TensorData};
-use common::*;
 use metric_losses::{NceLossConfig, ProtoNceLossConfig, Prototypes, mix_hard_negatives};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::*;
 
 fn unit(row: &[f64]) -> Vec<f64> {
     row.iter().map(|v| v / dot(row, row).sqrt()).collect()

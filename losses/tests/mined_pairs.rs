@@ -5,15 +5,14 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::DType;
-use common::*;
 use metric_losses::{
     ContrastiveLossConfig, Labels, MultiSimilarityLossConfig, NtXentLossConfig, Reducer,
     SupConLossConfig,
 };
 use metric_sampling::{NegativePairs, Pairs, PositivePairs};
+
+use crate::common::*;
 
 const CLASSES: [i64; 7] = [0, 0, 1, 1, 1, 2, 0];
 

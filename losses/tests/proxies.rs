@@ -5,13 +5,12 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::DType;
-use common::*;
 use metric_losses::{
     EmbeddingDistance, ProxyAnchorLossConfig, ProxyNcaLossConfig, SoftTripleLossConfig,
 };
+
+use crate::common::*;
 
 const CLASSES: [i64; 7] = [0, 2, 1, 1, 0, 3, 3];
 

@@ -6,14 +6,13 @@
     reason = "tests: panics are failures, some numbers are exact, and output names what failed"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Int, Tensor};
-use common::*;
 use metric_losses::{
     EmbeddingDistance, FastApLossConfig, HistogramLossConfig, PnpLossConfig, PnpVariant,
     RankedListLossConfig, RecallAtKLossConfig, SmoothApLossConfig,
 };
+
+use crate::common::*;
 
 /// Classes of 4, 1, 3 and 1 rows, in no order.
 const CLASSES: [i64; 9] = [0, 2, 0, 1, 2, 0, 2, 0, 3];

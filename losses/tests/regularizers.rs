@@ -6,15 +6,14 @@
     reason = "tests: panics are failures, some numbers are exact, and output names what failed"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Tensor};
-use common::*;
 use metric_losses::{
     CenterInvariantRegularizerConfig, KoLeoRegularizerConfig, LpRegularizerConfig,
     RegularFaceRegularizerConfig, SparseCentersRegularizerConfig, SphericalRegularizerConfig,
     UniformityRegularizerConfig, ZeroMeanRegularizerConfig,
 };
+
+use crate::common::*;
 
 type Loss = Box<dyn Fn(Tensor<2>) -> Tensor<1>>;
 type Definition = fn(&Rows) -> f64;

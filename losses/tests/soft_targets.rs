@@ -5,14 +5,13 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Tensor};
-use common::*;
 use metric_losses::{
     ConsistencyLossConfig, ConsistencyMeasure, DistillationLossConfig, InfoNceLossConfig,
     SoftInfoNceLossConfig,
 };
+
+use crate::common::*;
 
 fn mean_over(rows: &Rows, term: impl Fn(usize, &[f64]) -> f64) -> f64 {
     let terms = rows.iter().enumerate().map(|(i, row)| term(i, row));

@@ -5,12 +5,11 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Tensor};
-use common::*;
 use metric_losses::{SelfDistillationLossConfig, SwappedPredictionLossConfig, sinkhorn};
 use proptest::prelude::*;
+
+use crate::common::*;
 
 fn unit(rows: &Rows) -> Rows {
     let scale = |row: &Vec<f64>| row.iter().map(|v| v / dot(row, row).sqrt()).collect();

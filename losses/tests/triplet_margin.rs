@@ -5,13 +5,12 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::DType;
-use common::*;
 use metric_losses::{Reducer, TripletIndices, TripletMarginLossConfig};
 use metric_sampling::Triplets;
 use proptest::prelude::*;
+
+use crate::common::*;
 
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 

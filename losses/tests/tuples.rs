@@ -5,16 +5,15 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{Int, Tensor};
-use common::*;
 use metric_losses::{
     AngularLossConfig, CircleLossConfig, GeneralizedLiftedStructureLossConfig,
     IntraPairVarianceLossConfig, LiftedStructureLossConfig, MarginLossConfig,
     MultiSimilarityLossConfig, NPairsLossConfig, NcaLossConfig,
     ThresholdConsistentMarginLossConfig, TupletMarginLossConfig, l2_normalize,
 };
+
+use crate::common::*;
 
 const CLASSES: [i64; 8] = [0, 0, 0, 1, 1, 2, 2, 3];
 

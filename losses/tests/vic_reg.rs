@@ -5,11 +5,10 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::DType;
-use common::*;
 use metric_losses::VicRegLossConfig;
+
+use crate::common::*;
 
 const WEIGHTS: [f64; 3] = [3.0, 5.0, 0.7];
 

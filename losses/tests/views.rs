@@ -5,11 +5,10 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
-mod common;
-
 use burn::tensor::{DType, Tensor};
-use common::*;
 use metric_losses::{BarlowTwinsLossConfig, NegativeCosineLossConfig, TiCoLossConfig};
+
+use crate::common::*;
 
 /// Rows that are not those of `rows(n, dim)`.
 fn other(n: usize, dim: usize) -> Rows {

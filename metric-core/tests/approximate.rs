@@ -7,9 +7,6 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::with_threads;
 use metric_core::{
     ApproximateConfig, ApproximateIndex, ApproximateMetric, BruteForce, Cosine, Distance, Error,
     Euclidean, InnerProduct, NeighborIndex, Scalar, Similarity, recall,
@@ -17,6 +14,8 @@ use metric_core::{
 use ndarray::{Array2, array, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::with_threads;
 
 const ALL: [ApproximateMetric; 3] = [
     ApproximateMetric::Euclidean,

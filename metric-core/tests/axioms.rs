@@ -6,9 +6,6 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::{matrix, precision, vector};
 use metric_core::{
     Angular, Canberra, Chebyshev, Chord, Euclidean, GreatCircle, Hamming, Hellinger, Jaccard,
     JensenShannon, Law, Lorentz, Mahalanobis, Manhattan, Metric, Minkowski, Poincare, Scalar,
@@ -17,6 +14,8 @@ use metric_testkit::strategy::{
     three_coordinates, three_histograms, three_in_ball, three_on_hyperboloid, three_points,
 };
 use proptest::prelude::*;
+
+use crate::common::{matrix, precision, vector};
 
 /// `relative` and `absolute` bound the triangle inequality's rounding error; each type's documentation derives them.
 fn obeys<T: Scalar>(

@@ -6,14 +6,13 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::with_threads;
 use metric_core::bits::{BitDistance, BitRows, HammingCount, knn, one_to_many, paired, pairwise};
 use metric_core::{Distance, Error, Hamming, Jaccard, Law};
 use metric_testkit::oracle;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
+
+use crate::common::with_threads;
 
 /// Fewer than 20 rows of fewer than 200 bits, sparse ones too.
 fn bits() -> impl Strategy<Value = Array2<bool>> {

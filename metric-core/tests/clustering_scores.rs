@@ -6,9 +6,6 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::{matrix, with_threads};
 use metric_core::clusters::{Normalizer, ami, ari, nmi, silhouette, v_measure};
 use metric_core::{Distance, Error, Euclidean, Minkowski};
 use metric_testkit::oracle::euclidean;
@@ -16,6 +13,8 @@ use metric_testkit::strategy::labelled_grid_points;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 use serde_json::Value;
+
+use crate::common::{matrix, with_threads};
 
 const NORMALIZERS: [Normalizer; 4] = [
     Normalizer::Arithmetic,

@@ -6,10 +6,6 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::cases::row_sets;
-use common::{matrix, with_threads};
 use metric_core::clusters::{Clusters, KMeans, MiniBatchKMeans, Start, Variant, inertia};
 use metric_core::{Distance, Error, Euclidean, Scalar, knn};
 use metric_testkit::oracle::{dot, squared_euclidean};
@@ -18,6 +14,9 @@ use ndarray::{Array2, array};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::cases::row_sets;
+use crate::common::{matrix, with_threads};
 
 fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)

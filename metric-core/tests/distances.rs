@@ -6,11 +6,8 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
 use std::f64::consts::PI;
 
-use common::{matrix, precision, vector};
 use metric_core::{
     Angular, BrayCurtis, Canberra, Chebyshev, Chord, Correlation, Cosine, CosineSimilarity,
     Distance, Euclidean, Hamming, InnerProduct, Jaccard, Mahalanobis, Manhattan, Minkowski, Scalar,
@@ -19,6 +16,8 @@ use metric_core::{
 use metric_testkit::{oracle, strategy};
 use ndarray::{Array2, array};
 use proptest::prelude::*;
+
+use crate::common::{matrix, precision, vector};
 
 fn close<T: Scalar>(got: T, want: f64, relative: f64, absolute: f64) -> Result<(), TestCaseError> {
     // What the type cannot hold is infinite.

@@ -6,17 +6,16 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
 use std::f64::consts::{FRAC_PI_2, LN_2, PI};
 
-use common::vector;
 use metric_core::{
     Distance, Error, Euclidean, GreatCircle, Hellinger, JensenShannon, Lorentz, Mahalanobis,
     Poincare, Scalar,
 };
 use metric_testkit::{oracle, strategy};
 use proptest::prelude::*;
+
+use crate::common::vector;
 
 fn between<T: Scalar>(distance: &impl Distance<T>, a: &[f64], b: &[f64]) -> f64 {
     distance.distance(&vector(a), &vector(b)).to_f64()

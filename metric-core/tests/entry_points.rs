@@ -6,9 +6,6 @@
     reason = "tests: panics are failures, and results are exact"
 )]
 
-mod common;
-
-use common::programs::Pieces;
 use metric_core::clusters::{KMeans, MiniBatchKMeans, inertia, silhouette};
 use metric_core::linear::{Covariance, Estimator, Lda, Lmnn, Nca, Pca, Rca};
 use metric_core::retrieval::{class_spread, retrieval_scores, retrieval_scores_against};
@@ -21,6 +18,8 @@ use metric_core::{
 use ndarray::{Array2, ArrayView1, ArrayView2, array};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::programs::Pieces;
 
 type View<'a> = ArrayView2<'a, f32>;
 type Pair = (

@@ -6,15 +6,14 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::bits;
-use common::cases::{Agreement, cases, ensure, everywhere, row_sets};
 use metric_core::{
     CosineSimilarity, Distance, InnerProduct, Law, Scalar, Similarity, pairwise,
     pairwise_similarity,
 };
 use ndarray::Array2;
+
+use crate::common::bits;
+use crate::common::cases::{Agreement, cases, ensure, everywhere, row_sets};
 
 /// Rows of `x`, rows of `y` and columns: on both sides of whole tiles and vectors.
 const SHAPES: [(usize, usize, usize); 14] = [

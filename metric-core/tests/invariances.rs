@@ -6,9 +6,6 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::vector;
 use metric_core::{
     Angular, BrayCurtis, Canberra, Chebyshev, Chord, Correlation, Cosine, Distance, Euclidean,
     GreatCircle, Hamming, Hellinger, Jaccard, JensenShannon, Lorentz, Manhattan, Minkowski,
@@ -19,6 +16,8 @@ use metric_testkit::strategy::{
     three_points,
 };
 use proptest::prelude::*;
+
+use crate::common::vector;
 
 type Named<T> = (&'static str, Box<dyn Distance<T>>);
 

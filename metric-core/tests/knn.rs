@@ -6,9 +6,6 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::{matrix, with_threads};
 use metric_core::{
     Angular, Distance, Euclidean, Neighbors, Scalar, SquaredEuclidean, knn, knn_self,
 };
@@ -16,6 +13,8 @@ use metric_testkit::oracle::{euclidean, ranking};
 use metric_testkit::strategy::grid_points;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
+
+use crate::common::{matrix, with_threads};
 
 fn is_the_sorted_list<T: Scalar>(
     found: &Neighbors<T>,

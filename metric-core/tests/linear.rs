@@ -6,14 +6,13 @@
     reason = "tests: panics are failures, and some results are exact"
 )]
 
-mod common;
-
-use common::with_threads;
 use metric_core::linear::{Covariance, Estimator, Lda, LinearMap, Lmnn, Nca, Pca, Rca, Whitening};
 use metric_core::{Distance, Error, Euclidean, Mahalanobis, Scalar, knn_self};
 use ndarray::{Array2, ArrayView2, Axis, array, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::with_threads;
 
 /// Independent normal numbers, by Box and Muller.
 fn normal(shape: (usize, usize), seed: u64) -> Array2<f64> {

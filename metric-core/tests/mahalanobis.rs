@@ -6,14 +6,13 @@
     reason = "tests: panics are failures, and some results are exact"
 )]
 
-mod common;
-
-use common::{matrix, precision, vector};
 use metric_core::linear::{Covariance, Estimator};
 use metric_core::{Distance, Error, Euclidean, Mahalanobis, Metric, Scalar};
 use metric_testkit::{oracle, strategy};
 use ndarray::{Array2, array};
 use proptest::prelude::*;
+
+use crate::common::{matrix, precision, vector};
 
 /// A map of rank below its dimension obeys the axioms of a pseudometric.
 fn pseudometric<T: Scalar>(points: &[Vec<f64>; 3], rows: &[Vec<f64>]) -> Result<(), TestCaseError> {

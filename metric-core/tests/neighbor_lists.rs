@@ -6,9 +6,6 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::{matrix, with_threads};
 use metric_core::{
     Among, Distance, Error, Euclidean, Minkowski, NeighborLists, Neighbors, Relevance, knn,
     knn_among, knn_among_self, knn_self, knn_where, mutual_neighbors, recall, shared_neighbors,
@@ -17,6 +14,8 @@ use metric_testkit::oracle::ranking;
 use metric_testkit::strategy::labelled_grid_points;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
+
+use crate::common::{matrix, with_threads};
 
 /// The head of the sorted list of admitted rows.
 fn naive(

@@ -6,11 +6,8 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{matrix, precision, with_threads};
 use metric_core::{
     Angular, BruteForce, Distance, Error, Euclidean, Mahalanobis, Metric, Minkowski, NeighborIndex,
     NeighborLists, Neighbors, Scalar, SquaredEuclidean, VpTree, knn, radius, radius_self,
@@ -21,6 +18,8 @@ use ndarray::{Array2, ArrayView2, array};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::{matrix, precision, with_threads};
 
 /// Euclidean distance rounded up to a multiple of `step`: a metric with ties everywhere, and not of this crate.
 struct Stairs(f64);

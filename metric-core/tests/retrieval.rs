@@ -6,9 +6,6 @@
     reason = "tests: panics are failures, and laws hold exactly"
 )]
 
-mod common;
-
-use common::{matrix, with_threads};
 use metric_core::retrieval::RetrievalMetric::*;
 use metric_core::retrieval::{
     RetrievalMetric, RetrievalScores, class_spread, retrieval_scores, retrieval_scores_against,
@@ -18,6 +15,8 @@ use metric_testkit::oracle;
 use metric_testkit::strategy::labelled_grid_points;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
+
+use crate::common::{matrix, with_threads};
 
 const ALL: [RetrievalMetric; 8] = [
     PrecisionAt1,

@@ -6,10 +6,6 @@
     reason = "tests: panics are failures, and results are exact"
 )]
 
-mod common;
-
-use common::bits;
-use common::cases::{Case, cases, ensure, everywhere, row_sets};
 use metric_core::{
     Among, BruteForce, Distance, NeighborIndex, NeighborLists, Neighbors, Relevance, Scalar,
     VpTree, knn, knn_among, knn_among_self, knn_self, knn_where, radius, radius_self,
@@ -17,6 +13,9 @@ use metric_core::{
 use ndarray::{Array2, Axis, concatenate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::bits;
+use crate::common::cases::{Case, cases, ensure, everywhere, row_sets};
 
 /// Queries, rows and columns. The last have more rows than are looked at between two bounds, and more queries than one task
 /// takes.

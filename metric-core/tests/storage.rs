@@ -6,10 +6,6 @@
     reason = "tests: panics are failures, and results are exact"
 )]
 
-mod common;
-
-use common::cases::{cases, row_sets};
-use common::programs::Pieces;
 use half::{bf16, f16};
 use metric_core::{
     Among, BruteForce, CosineSimilarity, Element, Error, Euclidean, InnerProduct, NeighborIndex,
@@ -17,6 +13,9 @@ use metric_core::{
     paired, pairwise, pairwise_similarity, radius, radius_self, scatter, walk, walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
+
+use crate::common::cases::{cases, row_sets};
+use crate::common::programs::Pieces;
 
 /// Every function of whole matrices, on rows as stored and on rows widened before.
 fn same<E: Element<Acc = f32>>(

@@ -6,11 +6,6 @@
     reason = "tests: panics are failures, and results are exact"
 )]
 
-mod common;
-
-use common::cases::{cases, row_sets};
-use common::programs::Pieces;
-use common::{bits, with_threads};
 use metric_core::clusters::{KMeans, MiniBatchKMeans, Variant, silhouette};
 use metric_core::retrieval::RetrievalMetric::MapAtR;
 use metric_core::retrieval::{class_spread, retrieval_scores};
@@ -21,6 +16,10 @@ use metric_core::{
 use ndarray::{Array2, ArrayView2, s};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::common::cases::{cases, row_sets};
+use crate::common::programs::Pieces;
+use crate::common::{bits, with_threads};
 
 /// The name of a function and what it gives, as numbers.
 type Answer<'a> = (&'static str, Box<dyn Fn() -> Vec<u64> + Sync + 'a>);

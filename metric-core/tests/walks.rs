@@ -6,11 +6,6 @@
     reason = "tests: panics are failures, and results are exact"
 )]
 
-mod common;
-
-use common::bits;
-use common::cases::{ensure, everywhere, row_sets};
-use common::programs::{Pieces, joined};
 use metric_core::clusters::silhouette;
 use metric_core::retrieval::RetrievalMetric::{
     MapAtR, MeanAveragePrecision, MeanReciprocalRank, PrecisionAt1, RPrecision, RecallAt,
@@ -22,6 +17,10 @@ use metric_core::{
 };
 use metric_testkit::oracle;
 use ndarray::{Array1, Array2};
+
+use crate::common::bits;
+use crate::common::cases::{ensure, everywhere, row_sets};
+use crate::common::programs::{Pieces, joined};
 
 /// Rows of `x`, rows of `y` and columns: below, at and beyond whole tiles of both walks.
 const SHAPES: [(usize, usize, usize); 7] = [

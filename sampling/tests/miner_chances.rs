@@ -2,11 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests: panics are failures")]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{generator, sphere};
 use metric_core::Relevance;
 use metric_sampling::{
     AllPairs, AllTriplets, Batch, BatchHard, Capped, DistanceWeighted, PairMiner, RandomTriplets,
@@ -15,6 +12,8 @@ use metric_sampling::{
 use metric_testkit::chance::assert_follows;
 use metric_testkit::oracle::euclidean;
 use ndarray::{Array2, array};
+
+use crate::common::{generator, sphere};
 
 /// How often each outcome of anchor 0 came, in so many runs with one generator.
 fn outcomes<T: Ord>(runs: usize, mut of_first: impl FnMut() -> T) -> BTreeMap<T, f64> {

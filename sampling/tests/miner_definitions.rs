@@ -2,14 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests: panics are failures")]
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{
-    Kind, Triples, Twos, Way, World, choices, fixed_pair_miners, inputs, narrow2, pairs,
-    random_pair_miners, random_triplet_miners, triplets, with_world,
-};
 use metric_core::{Relevance, SquaredEuclidean};
 use metric_sampling::{
     AllPairs, AllTriplets, AngularMiner, AsPairs, AsTriplets, Batch, BatchEasyHard, BatchHard,
@@ -19,6 +13,11 @@ use metric_sampling::{
 };
 use ndarray::array;
 use proptest::prelude::*;
+
+use crate::common::{
+    Kind, Triples, Twos, Way, World, choices, fixed_pair_miners, inputs, narrow2, pairs,
+    random_pair_miners, random_triplet_miners, triplets, with_world,
+};
 
 const MARGIN: f64 = 0.5;
 
@@ -300,7 +299,7 @@ proptest! {
             let miner = HardClusters::new(k).unwrap();
             if matches!(input.3, Way::Sets | Way::Function) {
                 let refused = MiningError::NeedsLabels { miner: "hard clusters" };
-                prop_assert_eq!(miner.mine(batch, &mut common::generator(1)), Err(refused));
+                prop_assert_eq!(miner.mine(batch, &mut crate::common::generator(1)), Err(refused));
                 return Ok(());
             }
             let classes: BTreeSet<u32> = world.item_labels.iter().copied().collect();
@@ -420,12 +419,12 @@ proptest! {
     #[test]
     fn miners_among_all_pairs_find_what_they_find_without_candidates(input in inputs(16)) {
         with_world(&input, |_, batch| {
-            let everything = AllPairs.mine(batch, &mut common::generator(1)).unwrap();
+            let everything = AllPairs.mine(batch, &mut crate::common::generator(1)).unwrap();
             let among = batch.among(&everything).unwrap();
             for (name, miner) in fixed_pair_miners() {
                 prop_assert_eq!(pairs(miner.as_ref(), &among, 1), pairs(miner.as_ref(), batch, 1), "{}", name);
             }
-            for (name, miner) in common::fixed_triplet_miners().into_iter().chain(random_triplet_miners()) {
+            for (name, miner) in crate::common::fixed_triplet_miners().into_iter().chain(random_triplet_miners()) {
                 prop_assert_eq!(triplets(miner.as_ref(), &among, 1), triplets(miner.as_ref(), batch, 1), "{}", name);
             }
             Ok(())
@@ -437,7 +436,7 @@ proptest! {
 #[test]
 fn semi_hard_finds_the_nearest_behind_at_any_spread_of_distances() {
     use rand::RngExt;
-    let mut rng = common::generator(71);
+    let mut rng = crate::common::generator(71);
     let mut triplets_found = 0;
     for (n, spread) in [(150, 18.0f64), (150, 3.0), (400, 0.0), (97, 1.0)] {
         let rows = ndarray::Array2::from_shape_simple_fn((n, 1), || {
@@ -486,7 +485,7 @@ fn a_cascade_narrows_stage_by_stage() {
     let rows = array![[0.0f32], [1.0], [3.0], [7.0]];
     let batch = Batch::new(rows.view(), Relevance::labels(&[0, 0, 1, 1])).unwrap();
     let half = Hdc::new(0.5).unwrap();
-    let first = half.mine(&batch, &mut common::generator(1)).unwrap();
+    let first = half.mine(&batch, &mut crate::common::generator(1)).unwrap();
     let among = batch.among(&first).unwrap();
     let (positive, negative) = pairs(&half, &among, 1);
     // Of the positives 4 apart the first, of the negatives 2, 2, 3 and 3 apart the two nearest.
@@ -527,7 +526,7 @@ fn a_switch_needs_rows_that_are_their_own_reference() {
     let rows = array![[0.0f32], [1.0], [3.0]];
     let relevance = Relevance::labels(&[0, 0, 1]);
     let batch = Batch::against(rows.view(), rows.view(), relevance).unwrap();
-    let refused = common::rho_switch().mine(&batch, &mut common::generator(1));
+    let refused = crate::common::rho_switch().mine(&batch, &mut crate::common::generator(1));
     assert_eq!(
         refused,
         Err(MiningError::NeedsOwnReference {

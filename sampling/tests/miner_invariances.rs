@@ -2,18 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "tests: panics are failures")]
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{
-    fixed_pair_miners, fixed_triplet_miners, generator, hard_clusters, pairs, random_pair_miners,
-    random_triplet_miners, rho_switch, sphere, triplets,
-};
 use metric_core::Relevance;
 use metric_sampling::Batch;
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
+
+use crate::common::{
+    fixed_pair_miners, fixed_triplet_miners, generator, hard_clusters, pairs, random_pair_miners,
+    random_triplet_miners, rho_switch, sphere, triplets,
+};
 
 fn permuted(rows: &Array2<f32>, labels: &[u32], seed: u64) -> (Array2<f32>, Vec<u32>, Vec<usize>) {
     let mut order: Vec<usize> = (0..labels.len()).collect();
@@ -41,8 +40,8 @@ fn a_permutation_of_the_rows_permutes_the_tuples() {
         assert!(!want.is_empty() && got == want, "{name}");
     }
     for (name, miner) in fixed_pair_miners().into_iter().chain([hard_clusters()]) {
-        let set = |pairs: common::Twos| -> BTreeSet<_> { pairs.into_iter().collect() };
-        let back = |pairs: common::Twos| -> BTreeSet<_> {
+        let set = |pairs: crate::common::Twos| -> BTreeSet<_> { pairs.into_iter().collect() };
+        let back = |pairs: crate::common::Twos| -> BTreeSet<_> {
             pairs
                 .into_iter()
                 .map(|(a, b)| (place(a), place(b)))

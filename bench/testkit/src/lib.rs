@@ -4,5 +4,8 @@
 //! copies of each type. Values are representable in `f32`, so that both precisions see the same numbers.
 
 pub mod chance;
+mod folder;
 pub mod oracle;
 pub mod strategy;
+
+pub use folder::assert_lists_its_folder;

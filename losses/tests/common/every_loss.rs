@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 use metric_losses::*;
 
-use super::common::{device, labels};
+use super::{device, labels};
 
 /// Length of an embedding.
 pub(crate) const DIM: usize = 64;

@@ -1,7 +1,5 @@
 //! Conversions between the test kit's vectors and arrays, and cases that several files share.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 pub(crate) mod cases;
 pub(crate) mod programs;
 

@@ -1,7 +1,5 @@
 //! Batches of every kind as plain tables, and every miner there is.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use metric_core::{LabelSets, Relevance, SquaredEuclidean};
 use metric_sampling::{
     AllPairs, AllTriplets, AngularMiner, Batch, BatchEasyHard, BatchHard, Capped, Choice,
