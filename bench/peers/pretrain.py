@@ -1,10 +1,14 @@
 """One run of lightly on the first images of Fashion-MNIST, as `metric pretrain` does it: same network, views, heads, optimizer,
 schedule and number of steps. Prints the k-nearest-neighbour accuracies of its features on the test images.
 
-    pretrain.py DATA_DIR METHOD SEED STEPS LIMIT
+    pretrain.py DATA_DIR METHOD SEED STEPS LIMIT [START]
+
+START is a file of weights to begin with, named as ours; then the standard input holds the views: step by step two of every image,
+as little-endian numbers of 4 bytes.
 """
 
 import gzip
+import itertools
 import math
 import sys
 import time
@@ -15,6 +19,7 @@ from lightly import loss as losses
 from lightly.models.modules import heads
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
+from safetensors.torch import load_file
 from torch import nn
 from torchvision.transforms import v2
 
@@ -122,6 +127,63 @@ class Learner(nn.Module):
             update_momentum(self.projector, self.teacher[1], momentum)
 
 
+def layers_of(module, prefix):
+    """Our names and torch's tensors of linear layers, convolutions and batch norms that alternate."""
+    number = -1
+    for layer in module.layers:
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            number += 1
+            name = "conv" if isinstance(layer, nn.Conv2d) else "linear"
+            yield f"{prefix}.{number}.{name}.weight", layer.weight
+            if layer.bias is not None:
+                yield f"{prefix}.{number}.{name}.bias", layer.bias
+        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) and layer.affine:
+            yield f"{prefix}.{number}.norm.gamma", layer.weight
+            yield f"{prefix}.{number}.norm.beta", layer.bias
+
+
+def tensors_of(learner):
+    yield from layers_of(learner.network, "network.backbone.body.Conv.blocks")
+    yield from layers_of(learner.projector, "network.projector.layers")
+    if learner.predictor is not None:
+        yield from layers_of(learner.predictor, "predictor.layers")
+    if learner.method == "swav":
+        yield "method.SwAv.loss.prototypes", learner.prototypes.heads[0].weight
+
+
+def read(path):
+    """Tensors as torch has them: a linear layer's weights by output."""
+    return {name: x.T if name.endswith("linear.weight") else x for name, x in load_file(path).items()}
+
+
+@torch.no_grad()
+def begin(learner, start):
+    """Gives a learner our weights, and says which of its tensors they are."""
+    tensors = dict(tensors_of(learner))
+    if learner.method == "simclr":
+        # lightly's head has batch norm after its last layer too, which begins as one that changes no scale.
+        tensors = {name: tensor for name, tensor in tensors.items() if name in start or ".1.norm." not in name}
+    for name, tensor in tensors.items():
+        tensor.copy_(start[name])
+    if learner.teacher is not None:
+        learner.teacher.load_state_dict(nn.Sequential(learner.network, learner.projector).state_dict())
+    return tensors
+
+
+def own_batches(pixels):
+    """Two views of the images of a batch, epoch after epoch."""
+    view = augmentation()
+    while True:
+        for chosen in torch.randperm(len(pixels))[: len(pixels) // BATCH * BATCH].split(BATCH):
+            yield [torch.stack([view(image) for image in pixels[chosen]]) for _ in range(2)]
+
+
+def given_batches(file):
+    while True:
+        numbers = np.frombuffer(file.read(2 * BATCH * 28 * 28 * 4), "<f4").copy()
+        yield torch.from_numpy(numbers).reshape(2, BATCH, 1, 28, 28)
+
+
 def augmentation():
     """The program's views for small grey images."""
     return v2.Compose([
@@ -154,14 +216,21 @@ def accuracies(network, gallery, of_gallery, queries, labels):
 
 
 def main():
-    data, method, seed, steps, limit = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+    data, method, seed, steps, limit = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     pixels, labels = images(f"{data}/fashion-mnist", "train")
     pixels, labels = pixels[:limit], labels[:limit]
-    scaled = pixels.float() / 255
-    learner = Learner(Network(scaled.mean(), scaled.std()), method)
-    view = augmentation()
+    if len(sys.argv) > 6:
+        batches = given_batches(sys.stdin.buffer)
+        first = next(batches)  # the start is written before the views
+        start = read(sys.argv[6])
+        learner = Learner(Network(start["network.backbone.mean"], start["network.backbone.deviation"]), method)
+        begin(learner, start)
+        batches = itertools.chain([first], batches)
+    else:
+        scaled = pixels.float() / 255
+        learner, batches = Learner(Network(scaled.mean(), scaled.std()), method), own_batches(pixels)
     learned = dict(p for p in learner.named_parameters() if p[1].requires_grad)
     # SimSiam's prediction head keeps the peak rate, as in its paper.
     steady = [p for name, p in learned.items() if method == "simsiam" and name.startswith("predictor.")]
@@ -170,26 +239,21 @@ def main():
     rate = RATES.get(method, RATE)
     optimizer = torch.optim.SGD(groups, rate, 0.9, weight_decay=DECAY)
     warm_up = math.ceil(0.05 * steps)
-    started, step = time.time(), 0
+    started = time.time()
     learner.train()
-    while step < steps:
-        for chosen in torch.randperm(len(pixels))[: len(pixels) // BATCH * BATCH].split(BATCH):
-            if step == steps:
-                break
-            a, b = (torch.stack([view(image) for image in pixels[chosen]]) for _ in range(2))
-            done = (step - warm_up) / max(steps - warm_up, 1)
-            share = (step + 1) / warm_up if step < warm_up else 0.5 * (1 + math.cos(math.pi * done))
-            optimizer.param_groups[0]["lr"] = rate * share
-            if method == "swav":
-                with torch.no_grad():
-                    for head in learner.prototypes.heads:
-                        head.weight.copy_(nn.functional.normalize(head.weight, dim=1))
-            optimizer.zero_grad()
-            loss = learner(a, b)
-            loss.backward()
-            optimizer.step()
-            learner.follow(step, steps)
-            step += 1
+    for step, (a, b) in zip(range(steps), batches):
+        done = (step - warm_up) / max(steps - warm_up, 1)
+        share = (step + 1) / warm_up if step < warm_up else 0.5 * (1 + math.cos(math.pi * done))
+        optimizer.param_groups[0]["lr"] = rate * share
+        if method == "swav":
+            with torch.no_grad():
+                for head in learner.prototypes.heads:
+                    head.weight.copy_(nn.functional.normalize(head.weight, dim=1))
+        optimizer.zero_grad()
+        loss = learner(a, b)
+        loss.backward()
+        optimizer.step()
+        learner.follow(step, steps)
     seconds = time.time() - started
     test, of_test = images(f"{data}/fashion-mnist", "t10k")
     shares = accuracies(learner.network, pixels, labels, test, of_test)

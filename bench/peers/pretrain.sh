@@ -2,7 +2,9 @@
 # Compares learning without labels with lightly's: the first 10,000 images of Fashion-MNIST, the same network, views, heads,
 # optimizer, schedule and number of steps.
 #   bench/peers/pretrain.sh PYTHON [--steps N] [--seeds S] [--limit IMAGES] [--out DIR] [METHOD ...]
-# PYTHON has torch, torchvision and lightly. Each run has N steps [400] on one thread, with seeds 1 to S [3]. A finished run
+# PYTHON has torch, torchvision, lightly and safetensors. `lightly-given` is lightly from the weights that our run began with, on
+# the very views that it saw, which leaves no chance between them; `lightly` draws its own; SYSTEMS names the systems that
+# run [metric lightly-given lightly]. Each run has N steps [400] on one thread, with seeds 1 to S [3]. A finished run
 # adds a line to DIR/pretrain.csv [runs/pretrain-peers] and makes DIR/pretrain.md anew: mean and standard deviation of the
 # k-nearest-neighbour accuracy on the 10,000 test images, the images learned from as gallery, by cosine and majority. Runs that
 # have their line are skipped, so that this can be killed and started again. METRIC is the program, built if it is not
@@ -15,6 +17,11 @@ take_options "$@"
 python=${rest[0]} methods=("${rest[@]:1}") steps=${budget[1]}
 [ ${#methods[@]} = 0 ] && methods=(simclr moco-v2 byol simsiam barlow-twins vicreg swav)
 find_program
+inputs=${INPUTS:-}
+if [ -z "$inputs" ]; then
+    (cd "$here/../.." && cargo build --release --quiet --workspace --example inputs)
+    inputs=${CARGO_TARGET_DIR:-$here/../../target}/release/examples/inputs
+fi
 : "${METRIC_DATA_DIR:?says where the folder fashion-mnist lies}"
 begin "$out/pretrain.csv" method,system,seed,knn_1,knn_5,knn_10,knn_20,seconds
 
@@ -47,9 +54,16 @@ lightly() {
     "$python" "$here/../peers/pretrain.py" "$METRIC_DATA_DIR" "$1" "$2" "$steps" "$limit"
 }
 
+# METHOD SEED
+lightly-given() {
+    local run=$out/$1-$2
+    RAYON_NUM_THREADS=1 "$inputs" "$run" |
+        "$python" "$here/../peers/pretrain.py" "$METRIC_DATA_DIR" "$1" "$2" "$steps" "$limit" "$run/start.safetensors"
+}
+
 for ((seed = 1; seed <= seeds; seed++)); do
     for method in "${methods[@]}"; do
-        for system in metric lightly; do
+        for system in ${SYSTEMS:-metric lightly-given lightly}; do
             once "$method,$system,$seed" "$system" "$method" "$seed"
         done
     done

@@ -9,9 +9,7 @@ import sys
 import tempfile
 
 import torch
-from pretrain import Learner, Network, augmentation, images
-from safetensors.torch import load_file
-from torch import nn
+from pretrain import Learner, Network, augmentation, begin, images, read
 
 METHODS = ["byol", "simsiam", "barlow-twins", "vicreg"]
 IMAGES, RATE = 256, 0.05
@@ -19,33 +17,6 @@ IMAGES, RATE = 256, 0.05
 # thousandth; a single ReLU that rounding puts on the other side of zero may be seen too.
 LIMIT = 1e-2
 FLAT = 1e-5
-
-
-def layers_of(module, prefix):
-    """Our names and torch's tensors of linear layers, convolutions and batch norms that alternate."""
-    number = -1
-    for layer in module.layers:
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            number += 1
-            name = "conv" if isinstance(layer, nn.Conv2d) else "linear"
-            yield f"{prefix}.{number}.{name}.weight", layer.weight
-            if layer.bias is not None:
-                yield f"{prefix}.{number}.{name}.bias", layer.bias
-        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) and layer.affine:
-            yield f"{prefix}.{number}.norm.gamma", layer.weight
-            yield f"{prefix}.{number}.norm.beta", layer.bias
-
-
-def tensors_of(learner):
-    yield from layers_of(learner.network, "network.backbone.body.Conv.blocks")
-    yield from layers_of(learner.projector, "network.projector.layers")
-    if learner.predictor is not None:
-        yield from layers_of(learner.predictor, "predictor.layers")
-
-
-def read(path):
-    """Tensors as torch has them: a linear layer's weights by output."""
-    return {name: x.T if name.endswith("linear.weight") else x for name, x in load_file(path).items()}
 
 
 def compare(program, pixels, method):
@@ -60,12 +31,7 @@ def compare(program, pixels, method):
         start, end = (read(folder / f"{name}.safetensors") for name in ("start", "end"))
     mean, deviation = start["network.backbone.mean"], start["network.backbone.deviation"]
     learner = Learner(Network(mean, deviation), method)
-    tensors = dict(tensors_of(learner))
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            tensor.copy_(start[name])
-    if learner.teacher is not None:
-        learner.teacher.load_state_dict(nn.Sequential(learner.network, learner.projector).state_dict())
+    tensors = begin(learner, start)
     optimizer = torch.optim.SGD([p for p in learner.parameters() if p.requires_grad], RATE)
     loss = learner(*views)
     loss.backward()

@@ -37,7 +37,7 @@ pub use objective::{LossName, Objective, Task};
 pub use one_shot::OneShotScore;
 pub use outputs::{SeedReport, Timing, Trained};
 pub use pretrain::{
-    KnnScores, OptimizerName, PretrainConfig, PretrainOutcome, PretrainReport, Pretraining,
-    ViewsName,
+    KnnScores, OptimizerName, PretrainConfig, PretrainInputs, PretrainOutcome, PretrainReport,
+    Pretraining, ViewBatch, ViewsName,
 };
 pub use train_with::{Beside, Step};

@@ -33,11 +33,14 @@ pub(super) struct Batches {
 }
 
 /// Views of the examples of a batch.
-pub(crate) struct ViewBatch {
-    pub(crate) examples: Vec<usize>,
-    pub(crate) labels: Vec<i64>,
+#[derive(Debug, Clone)]
+pub struct ViewBatch {
+    /// The examples' places in the training set.
+    pub examples: Vec<usize>,
+    /// The class of every example, below 0 where it is not told.
+    pub(super) labels: Vec<i64>,
     /// View by view `[n, channels, side, side]`.
-    views: Vec<Array4<f32>>,
+    pub views: Vec<Array4<f32>>,
 }
 
 impl Batches {

@@ -2,10 +2,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use metric_ssl::Network;
+use metric_ssl::views::Prefetch;
+use metric_ssl::{AnyMethod, Learner, Network};
 use serde::{Deserialize, Serialize};
 
-use super::batches::{Batches, told};
+use super::batches::{Batches, ViewBatch, told};
 use super::config::PretrainConfig;
 use super::judge::{PretrainReport, judge};
 use super::pretrainer::Pretrainer;
@@ -45,6 +46,15 @@ pub struct Pretraining {
     dir: PathBuf,
     config: PretrainConfig,
     checkpoint_every: Duration,
+}
+
+/// All that a run learns from, for another system to learn from the same.
+#[derive(Debug)]
+pub struct PretrainInputs {
+    /// The learner before its first step.
+    pub start: Learner<Encoder, AnyMethod>,
+    /// The batches of all steps, in order.
+    pub batches: Prefetch<Result<ViewBatch, RunError>>,
 }
 
 /// What is fixed once, before the first step.
@@ -130,11 +140,7 @@ impl Pretraining {
         let data = Dataset::load(&self.config.data, self.config.seed, true)?;
         watch.data(self.config.seed, &data);
         let batches = Batches::new(&self.config, &data.train)?;
-        let fresh = Fresh {
-            config: &self.config,
-            train: &data.train,
-            teacher: self.teacher(&data.train)?,
-        };
+        let fresh = self.fresh(&data.train)?;
         let plan = self.plan(&batches, &fresh)?;
         let checkpoints = self.dir.join("checkpoint");
         let mut learner = fresh.learner(plan.steps)?.restore(&checkpoints)?;
@@ -181,6 +187,21 @@ impl Pretraining {
         Ok(PretrainOutcome::Finished(Box::new(report)))
     }
 
+    /// What the run begins with and sees, to the bit, whether it has been run or not; the plan is written if there is none.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn inputs(&self) -> Result<PretrainInputs, RunError> {
+        let data = Dataset::load(&self.config.data, self.config.seed, true)?;
+        let batches = Batches::new(&self.config, &data.train)?;
+        let fresh = self.fresh(&data.train)?;
+        let steps = self.plan(&batches, &fresh)?.steps;
+        Ok(PretrainInputs {
+            start: fresh.learner(steps)?.into_learner(),
+            batches: batches.from(0, steps)?,
+        })
+    }
+
     /// The plan in the folder, or a new one, written together with the configuration.
     fn plan(&self, batches: &Batches, fresh: &Fresh<'_>) -> Result<Plan, RunError> {
         let path = self.dir.join("plan.json");
@@ -211,6 +232,14 @@ impl Pretraining {
         write_json(&self.dir.join(CONFIG), &self.config)?;
         write_json(&path, &plan)?;
         Ok(plan)
+    }
+
+    fn fresh<'a>(&'a self, train: &'a Examples) -> Result<Fresh<'a>, RunError> {
+        Ok(Fresh {
+            config: &self.config,
+            train,
+            teacher: self.teacher(train)?,
+        })
     }
 
     /// The network of another run, with a classifier on it, that a student is distilled from.

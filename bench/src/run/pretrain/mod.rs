@@ -11,6 +11,7 @@ mod judge;
 mod pretrainer;
 mod teacher;
 
+pub use batches::ViewBatch;
 pub use config::{OptimizerName, PretrainConfig, ViewsName};
-pub use execute::{PretrainOutcome, Pretraining};
+pub use execute::{PretrainInputs, PretrainOutcome, Pretraining};
 pub use judge::{KnnScores, PretrainReport};

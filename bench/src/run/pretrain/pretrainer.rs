@@ -226,6 +226,11 @@ impl<'a> Pretrainer<'a> {
             .expect("the learner is put back after every step")
     }
 
+    pub(crate) fn into_learner(self) -> Learner<Encoder, AnyMethod> {
+        self.learner
+            .expect("the learner is put back after every step")
+    }
+
     /// Writes all state to `dir/0-STEP`, and removes what was there before.
     pub(crate) fn save(&self, dir: &Path) -> Result<(), RunError> {
         checkpoint::save(dir, 0, self.progress.step, |dir| {
