@@ -2,13 +2,16 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor};
+use metric_core::Scalar;
+use metric_core::simd::{exp_in_place, largest};
 
 use super::class_vectors::{class_vectors, with_values};
 use super::cross_entropy::{cross_entropy, target_mask, zero_if_empty};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
-use crate::numerics::{divide, l2_normalize};
+use crate::numerics::{at_least_f32, divide, l2_normalize};
+use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus, stream};
 use crate::reducer::Reducer;
 
 /// Configuration of [`SoftTripleLoss`].
@@ -85,8 +88,8 @@ impl SoftTripleLossConfig {
 /// The last term makes centres of a class coincide that are not needed; it is added after the
 /// reduction.
 ///
-/// Cost: `O(n · K · classes · dim)` time, `O(n · K · classes)` memory, and `O(classes · K² · dim)`
-/// of both for the last term.
+/// Cost: `O(n · K · classes · dim)` time; memory `O((n + K · classes) dim)` where it is
+/// [streamed](EmbeddingDistance#streaming), else `O(n · K · classes)`; and `O(classes · K² · dim)` of both for the last term.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -125,8 +128,30 @@ impl SoftTripleLoss {
         if let Some(zero) = zero_if_empty(&embeddings, &labels) {
             return zero;
         }
+        let value = self.streamed(&embeddings, &labels);
         let centers = l2_normalize(self.weight.val());
-        let cosines = l2_normalize(embeddings).matmul(centers.clone().transpose());
+        let value = value.unwrap_or_else(|| self.reduce(embeddings, centers.clone(), &labels));
+        if self.tau > 0.0 && self.centers_per_class > 1 {
+            value + self.spread(centers) * self.tau
+        } else {
+            value
+        }
+    }
+
+    fn streamed(&self, embeddings: &Tensor<2>, labels: &Labels) -> Option<Tensor<1>> {
+        let weight = at_least_f32(self.weight.val());
+        let ([centers, _], k) = (weight.dims(), self.centers_per_class);
+        let numbers = |count: usize| Tensor::<1, Int>::arange(0..count as i64, &weight.device());
+        // A label out of range has no centre: the selection says which.
+        let _ = numbers(centers / k).select(0, labels.expect_classes());
+        let numbers = numbers(centers) / k as i64;
+        let way = (EmbeddingDistance::Cosine, self.reducer);
+        let batch = (at_least_f32(embeddings.clone()), labels.clone());
+        stream(self, way, batch, Some((weight, numbers.into())))
+    }
+
+    fn reduce(&self, embeddings: Tensor<2>, centers: Tensor<2>, labels: &Labels) -> Tensor<1> {
+        let cosines = l2_normalize(embeddings).matmul(centers.transpose());
         let [n, columns] = cosines.dims();
         let classes = columns / self.centers_per_class;
         let cosines = cosines.reshape([n, classes, self.centers_per_class]);
@@ -135,12 +160,7 @@ impl SoftTripleLoss {
         let is_target = target_mask(labels.expect_classes(), classes);
         let with_margin = similarities.clone() - self.margin;
         let logits = similarities.mask_where(is_target, with_margin) * self.lambda;
-        let value = cross_entropy(logits, &labels, self.reducer);
-        if self.tau > 0.0 && self.centers_per_class > 1 {
-            value + self.spread(centers) * self.tau
-        } else {
-            value
-        }
+        cross_entropy(logits, labels, self.reducer)
     }
 
     /// Distances between unit centres of the same class, by the formula above without `τ`.
@@ -173,5 +193,47 @@ impl SoftTripleLoss {
     /// The centres, `[num_classes · centers_per_class, dim]`, of any length.
     pub fn weight(&self) -> Tensor<2> {
         self.weight.val()
+    }
+}
+
+impl RowLoss for SoftTripleLoss {
+    fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
+        let own = pairs.positives[0] / self.centers_per_class;
+        let classes = pairs.distances.chunks_mut(self.centers_per_class);
+        let mut similarities: Vec<T> = classes.map(|class| self.similarity(class)).collect();
+        let to_own = similarities[own].to_f64() - self.margin;
+        similarities[own] = T::from_f64(f64::NEG_INFINITY);
+        let others = exp_in_range(&mut similarities, self.lambda);
+        let gap = others.value() - self.lambda * to_own;
+        let slope = self.lambda * sigmoid(gap);
+        others.share_out(&mut similarities, slope);
+        similarities[own] = T::from_f64(-slope);
+        let classes = pairs.distances.chunks_mut(self.centers_per_class);
+        for (class, slope) in classes.zip(similarities) {
+            // Of similarities, which fall as distances rise.
+            class.iter_mut().for_each(|by| *by = T::ZERO - *by * slope);
+        }
+        self.reducer.terms_of(softplus(gap))
+    }
+}
+
+impl SoftTripleLoss {
+    /// `S` of the centres of a class. Puts its derivative by each `s` in the place of the distance.
+    fn similarity<T: Scalar>(&self, distances: &mut [T]) -> T {
+        let nearest = T::ZERO - largest(distances, T::ZERO - T::ONE);
+        let mut weights: Vec<T> = distances.iter().map(|&d| d - nearest).collect();
+        let inverse = T::from_f64(1.0 / self.gamma);
+        let sum = exp_in_place(&mut weights, T::ZERO - inverse, T::ZERO);
+        // How far `S` is below the similarity to the nearest.
+        let terms = distances.iter().zip(&weights);
+        let below = terms.fold(T::ZERO, |below, (&d, &weight)| {
+            below + (d - nearest) * weight
+        });
+        let below = below / sum;
+        for (d, &weight) in distances.iter_mut().zip(&weights) {
+            let above = below - (*d - nearest);
+            *d = weight / sum * (T::ONE + above * inverse);
+        }
+        T::ONE - nearest - below
     }
 }

@@ -60,8 +60,6 @@ fn row_of<T: Scalar, L: LogSumExpLoss>(loss: &L, mut pairs: RowPairs<'_, T>) -> 
     terms
 }
 
-/// Rows of a batch that is worth both ends: fewer stay in the cache, and threads share half a matrix badly.
-const FEWEST_ROWS: usize = if cfg!(test) { 256 } else { 2048 };
 /// Positives that a row keeps the distances to on average, at most.
 const MOST_POSITIVES: f64 = 64.0;
 /// How far logarithms of rows' parts in a weight may lie apart.
@@ -80,7 +78,7 @@ impl<T: Scalar> Rows<'_, T> {
         let positives = self.pairs().mean_positives();
         let has_few = positives.is_some_and(|positives| positives <= MOST_POSITIVES);
         let found =
-            (has_few && self.len() >= FEWEST_ROWS).then(|| self.loss_of_both_ends(loss, reducer));
+            (has_few && self.have_both_ends()).then(|| self.loss_of_both_ends(loss, reducer));
         found
             .flatten()
             .or_else(|| self.loss(reducer, |pairs| row_of(loss, pairs)))

@@ -12,10 +12,12 @@ mod soft_max;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod two_parts;
 
 pub(crate) use among_others::{AmongOthers, stream_against_negatives, stream_pairs};
 pub(crate) use log_sum_exp_loss::{LogSumExpLoss, SeenRow};
 pub(crate) use operation::Found;
+pub(crate) use pair_lists::PairLists;
 pub use row_loss::{RowLoss, row_loss};
 pub use row_pairs::{RowPairs, Terms};
 pub(crate) use row_pairs::{closest, farthest};
@@ -23,3 +25,4 @@ pub(crate) use rows::Rows;
 pub use soft_max::{LogSumExp, exp_in_range};
 pub(crate) use soft_max::{log_one_plus, sigmoid, softplus};
 pub(crate) use stream::{Labelled, Stream, stream, stream_with};
+pub(crate) use two_parts::Shares;

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::row_pairs::RowPairs;
 use crate::host::to_vec;
 use crate::labels::{Grades, Labels, Pair, Sides};
+use crate::reducer::Reducer;
 
 /// Which pairs of a row are positive, and which do not count, without a matrix of all pairs.
 #[derive(Debug)]
@@ -111,6 +112,23 @@ impl PairLists {
         self.weights.as_ref().map_or(1.0, |weights| weights[row])
     }
 
+    /// The weight of each of some lines by their anchors, of which each row may have several, times its share in its anchor's
+    /// mean and in that over the anchors.
+    pub(crate) fn shares(
+        &self,
+        reducer: Reducer,
+        anchors: impl Iterator<Item = usize> + Clone,
+    ) -> Vec<f64> {
+        let mut counts = vec![0; self.rows];
+        anchors.clone().for_each(|row| counts[row] += 1);
+        let total = match reducer {
+            Reducer::PerAnchor => reducer.share(counts.iter().copied()),
+            _ => 1.0,
+        };
+        let of_line = |row| self.weight(row) * reducer.share_in_row(counts[row]) * total;
+        anchors.map(of_line).collect()
+    }
+
     /// Whether alike is an equivalence: what is different from one row is so from all that are like it.
     pub(crate) fn are_classes(&self) -> bool {
         matches!(self.kind, Kind::Classes(_))
@@ -123,6 +141,19 @@ impl PairLists {
             Kind::Graded(grades) => grades.is_symmetric(),
         };
         alike && self.weights.is_none()
+    }
+
+    /// Row and column of every positive pair of classes, row by row; `None` where alike is no equivalence.
+    pub(crate) fn positive_pairs(&self) -> Option<Vec<[usize; 2]>> {
+        let Kind::Classes(classes) = &self.kind else {
+            return None;
+        };
+        let of_row = |row: usize| {
+            let alike = classes.same(row).iter();
+            let others = alike.filter(move |&&column| !(self.within && column == row));
+            others.map(move |&column| [row, column])
+        };
+        Some((0..self.rows).flat_map(of_row).collect())
     }
 
     /// How many positives a row has on average, within a batch of classes.

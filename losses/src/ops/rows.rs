@@ -19,6 +19,9 @@ pub(super) const SOME: usize = 1 << 16;
 /// Distances that are copied at a time to be changed.
 const FEW: usize = 256;
 
+/// Rows of a batch that is worth both ends.
+const FEWEST_ROWS: usize = if cfg!(test) { 256 } else { 2048 };
+
 /// All pairs of a batch, or of a batch and a reference set, of which a row at a time is shown.
 pub(crate) struct Rows<'a, T: Scalar> {
     x: Side<'a, T>,
@@ -152,6 +155,12 @@ impl<'a, T: Scalar> Rows<'a, T> {
         self.pairs.are_classes()
     }
 
+    /// Whether it pays to see pairs of a batch from both ends: fewer rows stay in the cache, and threads share half a matrix
+    /// badly.
+    pub(super) fn have_both_ends(&self) -> bool {
+        self.pairs.mean_positives().is_some() && self.len() >= FEWEST_ROWS
+    }
+
     /// Whether gradients are wanted.
     pub(super) fn is_followed(&self) -> bool {
         self.followed
@@ -174,11 +183,20 @@ impl<'a, T: Scalar> Rows<'a, T> {
         reducer: Reducer,
         of: impl Fn(RowPairs<'_, T>) -> Terms + Sync,
     ) -> Option<Found<T>> {
+        self.loss_shared(reducer, |pairs| {
+            let row = pairs.row;
+            self.shared(row, of(pairs), reducer)
+        })
+    }
+
+    /// The same of terms that are shared out by `of`, and what their derivatives are still to be multiplied with.
+    pub(super) fn loss_shared(
+        &self,
+        reducer: Reducer,
+        of: impl Fn(RowPairs<'_, T>) -> (Terms, f64) + Sync,
+    ) -> Option<Found<T>> {
         if !self.followed {
-            let terms = self.each(|pairs| {
-                let row = pairs.row;
-                self.shared(row, of(pairs), reducer).0
-            })?;
+            let terms = self.each(|pairs| of(pairs).0)?;
             let value = reducer.total(terms.into_iter()).0;
             return Some(Found::without_gradients(value));
         }
@@ -190,7 +208,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
                 Way::Euclidean => pairs.distances.to_vec(),
                 _ => Vec::new(),
             };
-            let (terms, factor) = self.shared(row, of(pairs), reducer);
+            let (terms, factor) = of(pairs);
             if terms.count == 0 {
                 values.fill(T::ZERO);
                 given = T::ZERO;

@@ -64,7 +64,58 @@ fn losses() -> Vec<(String, Forward)> {
         "CLIP".into(),
         Box::new(move |(x, _), _| clip.forward(x.clone(), x.flip([0]))),
     ));
+    for alpha in [0.0, 0.4, 1.0] {
+        let soft = SoftInfoNceLossConfig::new()
+            .with_temperature(0.3)
+            .with_alpha(alpha)
+            .init(&Device::flex());
+        all.push((
+            format!("soft InfoNCE, {alpha}"),
+            Box::new(move |(x, _), reference| {
+                let none = || Tensor::zeros([0, x.dims()[1]], (&x.device(), x.dtype()));
+                let queue = reference.map_or_else(none, |(y, _)| y);
+                let (taught, keys) = (x.clone().flip([0]), x.clone().flip([1]));
+                soft.forward(x, taught, keys, queue)
+            }),
+        ));
+    }
+    add!(
+        ThresholdConsistentMarginLossConfig::new().with_margin_minus(0.1),
+        "threshold-consistent margin"
+    );
+    for anchored in [false, true] {
+        for bins in [7, 100] {
+            let loss = HistogramLossConfig::new()
+                .with_num_bins(bins)
+                .with_anchored_negatives(anchored)
+                .init(&Device::flex());
+            all.push((
+                format!("histogram, {bins} bins, anchored {anchored}"),
+                Box::new(move |(x, labels), reference| match reference {
+                    // There are no terms of rows to weigh.
+                    _ if labels.weights().is_some() => x.sum() * 0.0,
+                    Some((y, of)) => loss.forward_against(x, labels, y, of),
+                    None => loss.forward(x, labels),
+                }),
+            ));
+        }
+    }
     for reducer in REDUCERS {
+        add!(
+            IntraPairVarianceLossConfig::new()
+                .with_pos_eps(0.2)
+                .with_reducer(reducer),
+            "intra-pair variance, {reducer:?}"
+        );
+        for normalize in [false, true] {
+            add!(
+                AngularLossConfig::new()
+                    .with_alpha(0.6)
+                    .with_normalize_negatives(normalize)
+                    .with_reducer(reducer),
+                "angular, {normalize}, {reducer:?}"
+            );
+        }
         add!(
             CircleLossConfig::new()
                 .with_gamma(8.0)
@@ -447,18 +498,36 @@ fn streamed_losses_are_their_definitions() {
     }
 }
 
+fn called<'a>(names: &'a [&'a str]) -> impl Iterator<Item = (String, Forward)> + 'a {
+    let is_one = move |name: &str| names.iter().any(|one| name.starts_with(one));
+    losses().into_iter().filter(move |(name, _)| is_one(name))
+}
+
 /// Those whose gradients are found from both ends of a pair.
 fn log_sum_exp_losses() -> impl Iterator<Item = (String, Forward)> {
-    let names = [
+    called(&[
         "NtXent",
         "SupCon",
         "Decoupled",
         "Nca",
         "SoftNearest",
         "MultiSim",
-    ];
-    let is_one = move |name: &str| names.iter().any(|one| name.starts_with(one));
-    losses().into_iter().filter(move |(name, _)| is_one(name))
+    ])
+}
+
+/// Those that look at all pairs from both ends before their gradients are found.
+fn losses_of_two_parts() -> impl Iterator<Item = (String, Forward)> {
+    called(&["Contrastive", "threshold", "intra", "histogram"])
+}
+
+#[test]
+fn losses_of_two_parts_are_their_definitions_in_a_large_batch() {
+    let mut found = 0;
+    for (name, forward) in losses_of_two_parts() {
+        assert_is_definition(&name, &forward, &Case::several_tiles());
+        found += 1;
+    }
+    assert_eq!(found, 2 * 4 * 5 + 1 + 5 + 4);
 }
 
 #[test]
@@ -534,7 +603,8 @@ fn labels_that_are_not_integers_are_streamed_too() {
 fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
     let (small, large) = (&cases()[0], &Case::several_tiles());
     let losses = losses().into_iter().map(|loss| (loss, small));
-    for ((name, forward), case) in losses.chain(log_sum_exp_losses().map(|loss| (loss, large))) {
+    let of_both_ends = log_sum_exp_losses().chain(losses_of_two_parts());
+    for ((name, forward), case) in losses.chain(of_both_ends.map(|loss| (loss, large))) {
         let runs = [1, 2, 5].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             let pool = pool.build().unwrap();
@@ -617,6 +687,19 @@ fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, Agai
             (loss.forward(x, labels), loss.weight())
         }),
     ));
+    for (gamma, reducer) in [(0.1, Reducer::Mean), (1.0, Reducer::AvgNonZero)] {
+        let config = SoftTripleLossConfig::new(classes, dim).with_centers_per_class(2);
+        let config = config.with_gamma(gamma).with_lambda(7.0);
+        let loss = config.with_reducer(reducer).init(&device);
+        all.push((
+            "SoftTriple",
+            Box::new(move |(x, labels), weight| {
+                let weight = Tensor::cat(vec![weight.clone(), weight.flip([1])], 1);
+                let loss = loss.clone().with_weight(weight.reshape([2 * classes, dim]));
+                (loss.forward(x, labels), loss.weight())
+            }),
+        ));
+    }
     all
 }
 

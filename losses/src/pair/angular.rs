@@ -1,12 +1,14 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
 use crate::numerics::{
     at_least_f32, everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph, zero_without_rows,
 };
+use crate::ops::{AmongOthers, Labelled, PairLists, stream_with};
 use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
 
@@ -65,8 +67,8 @@ impl AngularLossConfig {
 /// given. A pair without negatives costs 0 and counts. The paper's sum with the N-pair loss is left to
 /// the caller.
 ///
-/// Cost: `O(n² · dim + p · n)` time and `O(p · n)` memory for `p` positive pairs, whose number is read
-/// back from the device.
+/// Cost for `p` positive pairs, whose number is read back from the device: `O(n² · dim + p · n · dim)` time; memory
+/// `O((p + n) dim)` for classes where it is [streamed](EmbeddingDistance#streaming), else `O(p · n)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -97,14 +99,7 @@ impl AngularLoss {
     /// # Panics
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
-        let labels = labels.into();
-        assert_labels(&embeddings, &labels);
-        if let Some(zero) = zero_without_rows(&[&embeddings]) {
-            return zero;
-        }
-        let unit = l2_normalize(embeddings.clone());
-        let masks = PairMasks::within(&labels, &unit);
-        self.reduce(unit.clone(), unit, embeddings, masks)
+        self.over((embeddings, labels.into()), None)
     }
 
     /// The loss over all positive pairs, of a row of the batch and rows of a separate reference set; nothing
@@ -124,36 +119,89 @@ impl AngularLoss {
         reference: Tensor<2>,
         reference_labels: impl Into<Labels>,
     ) -> Tensor<1> {
-        let (labels, reference_labels) = (labels.into(), reference_labels.into());
-        assert_labels(&embeddings, &labels);
-        assert_labels(&reference, &reference_labels);
-        if let Some(zero) = zero_without_rows(&[&embeddings, &reference]) {
-            return zero;
-        }
-        let masks = PairMasks::between(&labels, &reference_labels, &embeddings);
-        let (anchors, positives) = (l2_normalize(embeddings), l2_normalize(reference.clone()));
-        self.reduce(anchors, positives, reference, masks)
+        let reference = Some((reference, reference_labels.into()));
+        self.over((embeddings, labels.into()), reference)
     }
 
-    /// `anchors` are the unit rows, `positives` the unit references, `negatives` these as given.
-    fn reduce(
+    fn over(&self, (x, labels): Labelled, reference: Option<Labelled>) -> Tensor<1> {
+        assert_labels(&x, &labels);
+        let anchors = l2_normalize(x.clone());
+        let (positives, negatives, of_reference) = match reference {
+            Some((y, labels)) => {
+                assert_labels(&y, &labels);
+                (l2_normalize(y.clone()), y, Some(labels))
+            }
+            None => (anchors.clone(), x, None),
+        };
+        if let Some(zero) = zero_without_rows(&[&anchors, &positives]) {
+            return zero;
+        }
+        let negatives = match self.normalize_negatives {
+            true => positives.clone(),
+            false => at_least_f32(negatives),
+        };
+        let rows = [anchors, positives, negatives];
+        self.streamed(rows.clone(), &labels, of_reference.as_ref())
+            .unwrap_or_else(|| {
+                let masks = match &of_reference {
+                    Some(of) => PairMasks::between(&labels, of, &rows[0]),
+                    None => PairMasks::within(&labels, &rows[0]),
+                };
+                self.reduce(rows, masks)
+            })
+    }
+
+    /// Sums of positive pairs as rows against all negatives. `None` where it cannot be streamed.
+    fn streamed(
         &self,
-        anchors: Tensor<2>,
-        positives: Tensor<2>,
-        negatives: Tensor<2>,
-        masks: PairMasks,
-    ) -> Tensor<1> {
+        [anchors, positives, negatives]: [Tensor<2>; 3],
+        labels: &Labels,
+        reference: Option<&Labels>,
+    ) -> Option<Tensor<1>> {
+        let (device, lists) = (anchors.device(), PairLists::new(labels, reference));
+        let pairs = lists.positive_pairs()?;
+        let count = pairs.len();
+        if count == 0 {
+            return Some(zero_on_graph(anchors) + zero_on_graph(positives));
+        }
+        let [of_anchor, of_positive] = [0, 1].map(|end| {
+            let numbers: Vec<i64> = pairs.iter().map(|pair| pair[end] as i64).collect();
+            Tensor::<1, Int>::from_data(TensorData::new(numbers, [count]), &device)
+        });
+        let classes = labels.expect_classes().select(0, of_anchor.clone());
+        let shares = lists.shares(self.reducer, pairs.iter().map(|pair| pair[0]));
+        let shares = TensorData::new(shares, [count]);
+        let shares = Tensor::<1>::from_data(shares, (&device, anchors.dtype()));
+        let anchors = anchors.select(0, of_anchor); // [pairs, dim]
+        let positives = positives.select(0, of_positive);
+        let alike = (anchors.clone() * positives.clone()).sum_dim(1);
+        let tan2 = self.alpha.tan().powi(2);
+        let reducer = match self.reducer {
+            Reducer::PerAnchor => Reducer::Sum,
+            reducer => reducer,
+        };
+        let scale = 4.0 * tan2;
+        stream_with(
+            &AmongOthers { scale, reducer },
+            (EmbeddingDistance::InnerProduct, reducer),
+            (
+                anchors + positives,
+                Labels::from(classes).with_weights(shares),
+            ),
+            Some((negatives, reference.unwrap_or(labels).clone())),
+            Some(alike * (-2.0 * (1.0 + tan2) / scale)),
+        )
+    }
+
+    /// `rows` are the unit rows, the unit references, and these as negatives.
+    fn reduce(&self, rows: [Tensor<2>; 3], masks: PairMasks) -> Tensor<1> {
+        let [anchors, positives, negatives] = rows;
         let (of_anchor, of_positive) = indices(masks.positive);
         let [count] = of_anchor.dims();
         let lines = masks.anchors.lines(of_anchor.clone(), anchors.dims()[0]);
         if count == 0 {
             return zero_on_graph(anchors) + zero_on_graph(positives);
         }
-        let negatives = if self.normalize_negatives {
-            positives.clone()
-        } else {
-            at_least_f32(negatives)
-        };
         let tan2 = self.alpha.tan().powi(2);
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
         let valid = masks

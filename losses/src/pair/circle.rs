@@ -62,7 +62,7 @@ impl CircleLossConfig {
 /// Embeddings may have any length: the cosine is of the loss. Rows without a positive or without a
 /// negative drop out. Only the form over pairs is here, not the one over class vectors.
 ///
-/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else `O(n²)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};

@@ -6,7 +6,7 @@ use metric_core::simd::sum_of;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::ops::{Found, RowPairs, Rows, Stream, Terms};
+use crate::ops::{Found, Rows, Stream, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -125,40 +125,17 @@ impl ContrastiveLoss {
 }
 
 impl Stream for ContrastiveLoss {
-    /// Positives and negatives are reduced apart: where their numbers depend on the terms they are counted first.
-    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, _: Reducer) -> Option<Found<T>> {
-        let counts = if self.reducer.selects_all() {
-            rows.counts()
-        } else {
-            rows.each(|pairs| self.row(pairs, [1.0; 2]).map(|terms| terms.count))?
-        };
-        let total = [0, 1].map(|part| self.reducer.share(counts.iter().map(|count| count[part])));
-        rows.loss(Reducer::Sum, |pairs| {
-            let in_row = counts[pairs.row].map(|count| self.reducer.share_in_row(count));
-            let shares = [0, 1].map(|part| total[part] * in_row[part]);
-            let [positive, negative] = self.row(pairs, shares);
-            Terms {
-                sum: positive.sum * shares[0] + negative.sum * shares[1],
-                count: positive.count + negative.count,
-            }
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        rows.loss_of_parts(reducer, |parts, shares| {
+            [
+                self.part(parts.positives, (1.0, self.pos_margin), shares[0]),
+                self.part(parts.negatives, (-1.0, self.neg_margin), shares[1]),
+            ]
         })
     }
 }
 
 impl ContrastiveLoss {
-    /// The terms of a row's positives and of its negatives, whose slopes are weighed by their shares.
-    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>, shares: [f64; 2]) -> [Terms; 2] {
-        let absent = pairs.distances.len() - pairs.negatives;
-        let mut to_positives = pairs.take_positives();
-        let positive = self.part(&mut to_positives, (1.0, self.pos_margin), shares[0]);
-        let mut negative = self.part(pairs.distances, (-1.0, self.neg_margin), shares[1]);
-        if self.reducer.selects(0.0) {
-            negative.count -= absent;
-        }
-        pairs.put_positives(to_positives);
-        [positive, negative]
-    }
-
     /// The terms of `sign (d − margin)`, and their slopes times `share` in the place of the distances.
     fn part<T: Scalar>(
         &self,
@@ -189,8 +166,9 @@ impl ContrastiveLoss {
         slope: impl Fn(T) -> T + Copy,
     ) -> Terms {
         let [low, high] = self.reducer.bounds().map(T::from_f64);
+        let infinity = T::from_f64(f64::INFINITY);
         let kept = move |d: T, value: T| {
-            let counts = (low < term(d)) & (term(d) < high);
+            let counts = (low < term(d)) & (term(d) < high) & (d < infinity);
             if counts { value } else { T::ZERO }
         };
         let count = sum_of(distances, move |d| kept(*d, T::ONE)) as usize;

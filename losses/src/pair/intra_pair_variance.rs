@@ -1,9 +1,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
+use metric_core::Scalar;
+use metric_core::simd::{map_in_place, sum_of};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::ops::{Found, Rows, Shares, Stream, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -56,7 +59,7 @@ impl IntraPairVarianceLossConfig {
 /// ```
 /// Embeddings may have any length. Gradients flow through the means too.
 ///
-/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else `O(n²)`.
 ///
 /// ```
 /// use burn::tensor::{Bool, Device, Int, Tensor};
@@ -79,7 +82,8 @@ pub struct IntraPairVarianceLoss {
 
 over_pairs!(
     IntraPairVarianceLoss,
-    |_loss| EmbeddingDistance::Cosine,
+    streamed,
+    |loss| (EmbeddingDistance::Cosine, loss.reducer),
     "zero if there is no pair"
 );
 
@@ -98,5 +102,112 @@ impl IntraPairVarianceLoss {
             + self
                 .reducer
                 .reduce_by(square(excess), masks.negative, &masks.anchors)
+    }
+}
+
+impl Stream for IntraPairVarianceLoss {
+    /// First the means; then what follows their change; then what follows each similarity's.
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        let pairs = rows.counts();
+        let numbers = total(&pairs, |counts| counts.map(|count| count as f64));
+        let sums = rows.see_parts(
+            || [0.0; 2],
+            |sums, parts| {
+                sums[0] += sum_of(parts.positives, |d| T::ONE - *d);
+                sums[1] += sum_of(parts.negatives, |d| {
+                    let exists = *d < T::from_f64(f64::INFINITY);
+                    if exists { T::ONE - *d } else { T::ZERO }
+                });
+            },
+        )?;
+        let sums = total(&sums, |&sums| sums);
+        let factors = [1.0 - self.pos_eps, 1.0 + self.neg_eps];
+        // Of the mean of similarities by each of them, times the factor.
+        let by_one = [0, 1].map(|part| factors[part] / numbers[part].max(1.0));
+        let gaps = [0, 1].map(|part| Gaps {
+            reducer,
+            sign: [-1.0, 1.0][part],
+            bound: sums[part] * by_one[part],
+        });
+        let seen = rows.see_parts(
+            || [(Terms::default(), 0.0); 2],
+            |seen, parts| {
+                let more = [
+                    gaps[0].counted(parts.positives),
+                    gaps[1].counted(parts.negatives),
+                ];
+                for (seen, (squares, gaps)) in seen.iter_mut().zip(more) {
+                    seen.0 += squares;
+                    seen.1 += gaps;
+                }
+            },
+        )?;
+        let squares = seen.iter().map(|parts| parts.map(|(squares, _)| squares));
+        let counts = squares.clone().map(|terms| terms.map(|terms| terms.count));
+        let shares = Shares::new(rows, reducer, counts);
+        let of_rows: Vec<_> = (0..).map(|row| shares.of(row)).zip(&seen).collect();
+        let by_bounds = total(&of_rows, |(shares, parts)| {
+            [0, 1].map(|part| 2.0 * shares[part] * parts[part].1)
+        });
+        let by_means = [0, 1].map(|part| by_bounds[part] * by_one[part]);
+        let mut found = rows.gradient_of_parts(&shares, |parts, shares| {
+            let by_means = by_means.map(|by| by * parts.ends);
+            gaps[0].put_slopes(parts.positives, shares[0], by_means[0]);
+            gaps[1].put_slopes(parts.negatives, shares[1], by_means[1]);
+        })?;
+        found.value = shares.total(squares);
+        Some(found)
+    }
+}
+
+/// The sums over rows.
+fn total<R>(rows: &[R], of: impl Fn(&R) -> [f64; 2]) -> [f64; 2] {
+    let add = |all: [f64; 2], more: [f64; 2]| [all[0] + more[0], all[1] + more[1]];
+    rows.iter().map(of).fold([0.0; 2], add)
+}
+
+/// How far similarities are beyond a bound: `h = [sign (s − bound)]₊`.
+struct Gaps {
+    reducer: Reducer,
+    sign: f64,
+    bound: f64,
+}
+
+impl Gaps {
+    /// The `h²` that count, and the sum of their `h`.
+    fn counted<T: Scalar>(&self, distances: &mut [T]) -> (Terms, f64) {
+        let (gap, kept) = (self.gap(), self.kept());
+        let count = sum_of(distances, move |d| kept(*d, T::ONE)) as usize;
+        let gaps = sum_of(distances, move |d| kept(*d, gap(*d)));
+        let sum = sum_of(distances, move |d| kept(*d, gap(*d) * gap(*d)));
+        (Terms { sum, count }, gaps)
+    }
+
+    /// Puts the slopes of the `h²` that count times `share`, less those of the mean, in the place of the distances.
+    fn put_slopes<T: Scalar>(&self, distances: &mut [T], share: f64, by_mean: f64) {
+        let (gap, kept) = (self.gap(), self.kept());
+        let [sign, twice, by_mean] = [-self.sign, 2.0 * share, by_mean].map(T::from_f64);
+        map_in_place(distances, move |d| {
+            sign * (kept(d, twice * gap(d)) - by_mean)
+        });
+    }
+
+    fn gap<T: Scalar>(&self) -> impl Fn(T) -> T + Copy + use<T> {
+        let [sign, bound] = [self.sign, self.bound].map(T::from_f64);
+        move |d: T| {
+            let gap = sign * (T::ONE - d - bound);
+            if gap > T::ZERO { gap } else { T::ZERO }
+        }
+    }
+
+    /// A value where `h²` counts, else 0.
+    fn kept<T: Scalar>(&self) -> impl Fn(T, T) -> T + Copy + use<T> {
+        let [low, high] = self.reducer.bounds().map(T::from_f64);
+        let (gap, infinity) = (self.gap(), T::from_f64(f64::INFINITY));
+        move |d: T, value: T| {
+            let square = gap(d) * gap(d);
+            let counts = (low < square) & (square < high) & (d < infinity);
+            if counts { value } else { T::ZERO }
+        }
     }
 }

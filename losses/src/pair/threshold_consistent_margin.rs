@@ -1,9 +1,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use metric_core::Scalar;
+use metric_core::simd::sum_of;
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::ops::{Found, Rows, Stream, Terms};
 use crate::pairs::{PairMasks, over_pairs};
 use crate::reducer::Reducer;
 
@@ -61,7 +64,7 @@ impl ThresholdConsistentMarginLossConfig {
 /// ```
 /// Embeddings may have any length. Without a hard pair a part is 0.
 ///
-/// Cost: `O(n² · dim)` time, `O(n²)` memory.
+/// Cost: `O(n² · dim)` time; memory `O(n · dim)` where it is [streamed](EmbeddingDistance#streaming), else `O(n²)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -84,7 +87,8 @@ pub struct ThresholdConsistentMarginLoss {
 
 over_pairs!(
     ThresholdConsistentMarginLoss,
-    |_loss| EmbeddingDistance::Cosine,
+    streamed,
+    |_loss| (EmbeddingDistance::Cosine, Reducer::Mean),
     "zero if there is no hard pair"
 );
 
@@ -99,5 +103,41 @@ impl ThresholdConsistentMarginLoss {
         let negative = masks.negative.bool_and(hard(&excess));
         Reducer::Mean.reduce_by(lacking, positive, &masks.anchors) * self.lambda_plus
             + Reducer::Mean.reduce_by(excess, negative, &masks.anchors) * self.lambda_minus
+    }
+}
+
+impl Stream for ThresholdConsistentMarginLoss {
+    fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
+        let positive = (-1.0, self.margin_plus, self.lambda_plus);
+        let negative = (1.0, self.margin_minus, self.lambda_minus);
+        rows.loss_of_parts(reducer, |parts, shares| {
+            [
+                hard(parts.positives, positive, shares[0]),
+                hard(parts.negatives, negative, shares[1]),
+            ]
+        })
+    }
+}
+
+/// The terms `λ sign (s − margin)` of pairs where it is not negative. Puts their slopes times `share` in the place of the
+/// distances.
+fn hard<T: Scalar>(
+    distances: &mut [T],
+    (sign, margin, lambda): (f64, f64, f64),
+    share: f64,
+) -> Terms {
+    let slope = T::from_f64(-sign * lambda * share);
+    let [sign, margin] = [sign, margin].map(T::from_f64);
+    let gap = move |d: T| sign * (T::ONE - d - margin);
+    let kept = move |d: T, value: T| if gap(d) >= T::ZERO { value } else { T::ZERO };
+    let count = sum_of(distances, move |d| kept(*d, T::ONE));
+    let sum = sum_of(distances, move |d| {
+        let value = kept(*d, gap(*d));
+        *d = kept(*d, slope);
+        value
+    });
+    Terms {
+        sum: lambda * sum,
+        count: count as usize,
     }
 }

@@ -155,8 +155,8 @@ impl RowLoss for FastApLoss {
         }
         by_positive.reverse();
         by_negative.reverse();
-        positives.put_slopes(&by_positive);
-        negatives.put_slopes(&by_negative);
+        positives.put_slopes(&by_positive, 1.0);
+        negatives.put_slopes(&by_negative, 1.0);
         pairs.put_positives(to_positives);
         self.reducer.terms_of(1.0 - average)
     }

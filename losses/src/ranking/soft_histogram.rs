@@ -57,6 +57,8 @@ pub(crate) struct RowBins<'a, T> {
 
 /// Values that pass by all nodes while they are in the nearest cache.
 const SOME: usize = 2048;
+/// Nodes that all values are shown, at most: where there are more, each value looks for its own two.
+const FEW_NODES: usize = 24;
 
 impl<'a, T: Scalar> RowBins<'a, T> {
     /// Nodes evenly spaced over `span`. The values are given up.
@@ -74,20 +76,51 @@ impl<'a, T: Scalar> RowBins<'a, T> {
     /// How many there are at each of the `bins + 1` nodes.
     pub(crate) fn counts(&mut self) -> Vec<f64> {
         let mut counts = vec![0.0; self.bins + 1];
+        self.add_to(&mut counts);
+        counts
+    }
+
+    /// Adds how many there are at each node.
+    pub(crate) fn add_to(&mut self, counts: &mut [f64]) {
         let last = T::from_f64(self.bins as f64);
+        if self.bins > FEW_NODES {
+            for place in self
+                .places
+                .iter()
+                .filter(|place| **place < T::from_f64(f64::INFINITY))
+            {
+                let place = place.to_f64().clamp(0.0, self.bins as f64);
+                let lower = (place as usize).min(self.bins - 1);
+                let to_upper = place - lower as f64;
+                counts[lower] += 1.0 - to_upper;
+                counts[lower + 1] += to_upper;
+            }
+            return;
+        }
         for places in self.places.chunks_mut(SOME) {
             for (at, count) in counts.iter_mut().enumerate() {
                 let node = T::from_f64(at as f64);
                 *count += sum_of(places, move |place| share(*place, node, last));
             }
         }
-        counts
     }
 
-    /// Puts in the place of every value the derivative by it of what has these derivatives `by_counts`.
-    pub(crate) fn put_slopes(self, by_counts: &[f64]) {
+    /// Puts in the place of every value the derivative by it of what has these derivatives `by_counts`, times `share`.
+    pub(crate) fn put_slopes(self, by_counts: &[f64], share: f64) {
         // Between two nodes the counts of both change evenly: the derivative is a stair, which begins and ends at 0.
-        let heights = by_counts.windows(2).map(|by| (by[1] - by[0]) * self.scale);
+        let heights = by_counts
+            .windows(2)
+            .map(|by| (by[1] - by[0]) * self.scale * share);
+        if self.bins > FEW_NODES {
+            let heights: Vec<T> = heights.map(T::from_f64).collect();
+            let last = T::from_f64(self.bins as f64);
+            for place in self.places {
+                let inside = (*place >= T::ZERO) & (*place <= last);
+                let height = heights[(place.to_f64() as usize).min(self.bins - 1)];
+                *place = if inside { height } else { T::ZERO };
+            }
+            return;
+        }
         let mut slopes = vec![T::ZERO; self.places.len().min(SOME)];
         for places in self.places.chunks_mut(SOME) {
             let slopes = &mut slopes[..places.len()];

@@ -1,12 +1,16 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
+use metric_core::Scalar;
 
 use super::sinkhorn::off_graph;
 use super::soft_cross_entropy::soft_cross_entropy;
+use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{divide, l2_normalize, zero_without_rows};
+use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, stream};
+use crate::reducer::Reducer;
 use crate::temperature::Temperature;
 
 /// Between which a temperature is learned.
@@ -74,7 +78,8 @@ impl SoftInfoNceLossConfig {
 /// back; [`clamped`](Self::clamped) after each optimizer step keeps it from going on. With `α = 0` this is
 /// [`InfoNceLoss`](crate::InfoNceLoss) whose negatives are the other keys and the queue.
 ///
-/// Cost: `O(n · (n + m) · dim)` time, `O(n · (n + m))` memory for a queue of `m`.
+/// Cost for a queue of `m`: `O(n · (n + m) · dim)` time; memory `O((n + m) dim)` where it is
+/// [streamed](EmbeddingDistance#streaming), else `O(n · (n + m))`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -147,21 +152,82 @@ impl SoftInfoNceLoss {
         if let Some(zero) = zero_without_rows(&[&queries]) {
             return zero;
         }
-        let mut candidates = vec![teacher_keys];
-        if m > 0 {
-            candidates.push(queue);
-        }
         let constant = |rows| off_graph(l2_normalize(rows));
-        let candidates = candidates.into_iter().map(constant).collect();
-        let candidates = Tensor::cat(candidates, 0).transpose(); // [dim, n + m]
-        let logits = l2_normalize(queries).matmul(candidates.clone());
-        let logits = self.temperature.divide(logits);
-        let taught = constant(teacher_queries).matmul(candidates);
-        let taught = softmax(off_graph(self.temperature.divide(taught)), 1);
+        let own = constant(teacher_keys);
+        let mut candidates = vec![own.clone()];
+        if m > 0 {
+            candidates.push(constant(queue));
+        }
+        let candidates = Tensor::cat(candidates, 0); // [n + m, dim]
+        let queries = self.temperature.divide(l2_normalize(queries));
+        let taught = off_graph(self.temperature.divide(constant(teacher_queries)));
+        self.streamed([&queries, &taught, &own], &candidates)
+            .unwrap_or_else(|| self.reduce(queries, taught, candidates.transpose()))
+    }
+
+    /// As `log Σⱼ exp(qᵢ · cⱼ) − qᵢ · Σⱼ tᵢⱼ cⱼ`. The mean of the candidates by a softmax is the gradient of its
+    /// log-sum-exp. `None` where it cannot be streamed.
+    fn streamed(
+        &self,
+        [queries, taught, own]: [&Tensor<2>; 3],
+        candidates: &Tensor<2>,
+    ) -> Option<Tensor<1>> {
+        let [n, dim] = queries.dims();
+        let targets = own.clone() * (1.0 - self.alpha);
+        let targets = match self.alpha > 0.0 {
+            true => targets + mean_candidates(taught, candidates)? * self.alpha,
+            false => targets,
+        };
+        let towards = (queries.clone() * targets).reshape([n * dim]).sum();
+        Some(log_sums(queries, candidates)? - divide(towards, n as f64))
+    }
+
+    fn reduce(&self, queries: Tensor<2>, taught: Tensor<2>, candidates: Tensor<2>) -> Tensor<1> {
+        let logits = queries.matmul(candidates.clone());
+        let taught = softmax(taught.matmul(candidates), 1);
         // Burn's `diag_mask` is false on the diagonal.
-        let own = Tensor::<2, Bool>::diag_mask([n, n + m], 0, &taught.device()).bool_not();
+        let [n, all] = logits.dims();
+        let own = Tensor::<2, Bool>::diag_mask([n, all], 0, &taught.device()).bool_not();
         let own = taught.zeros_like().mask_fill(own, 1.0 - self.alpha);
         let targets = taught * self.alpha + own;
         divide(soft_cross_entropy(targets, logits).sum(), n as f64)
     }
+}
+
+/// `log Σⱼ exp(−dᵢⱼ)` of all pairs.
+struct LogSums;
+
+impl RowLoss for LogSums {
+    fn row<T: Scalar>(&self, pairs: RowPairs<'_, T>) -> Terms {
+        let sum = exp_in_range(pairs.distances, -1.0);
+        sum.share_out(pairs.distances, -1.0);
+        Reducer::Mean.terms_of(sum.value())
+    }
+}
+
+/// The mean over rows of `log Σⱼ exp(xᵢ · cⱼ)`.
+fn log_sums(rows: &Tensor<2>, candidates: &Tensor<2>) -> Option<Tensor<1>> {
+    let [[n, _], [m, _]] = [rows.dims(), candidates.dims()];
+    // No two are alike.
+    let numbers = |numbers| Tensor::<1, Int>::arange(numbers, &rows.device());
+    let batch = (rows.clone(), numbers(0..n as i64).into());
+    let reference = (candidates.clone(), numbers(n as i64..(n + m) as i64).into());
+    let way = (EmbeddingDistance::InnerProduct, Reducer::Mean);
+    stream(&LogSums, way, batch, Some(reference))
+}
+
+/// `Σⱼ softmaxⱼ(xᵢ · cⱼ) cⱼ` of every row, off the graph.
+fn mean_candidates(rows: &Tensor<2>, candidates: &Tensor<2>) -> Option<Tensor<2>> {
+    let device = rows.device().without_autodiff();
+    let on_graph = |tensor: &Tensor<2>| {
+        let constant = tensor.clone().detach().into_data();
+        Tensor::<2>::from_data(constant, (&device.clone().autodiff(), tensor.dtype()))
+    };
+    let x = on_graph(rows).require_grad();
+    let gradients = log_sums(&x, &on_graph(candidates))?.backward();
+    let mean = x.grad(&gradients)? * rows.dims()[0] as f64;
+    Some(Tensor::from_data(
+        mean.into_data(),
+        (&rows.device(), rows.dtype()),
+    ))
 }
