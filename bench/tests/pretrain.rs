@@ -7,13 +7,16 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use metric_bench::run::{
-    Budget, DataConfig, Dataset, FinishedRun, OptimizerName, PretrainConfig, PretrainOutcome,
-    PretrainReport, Pretraining, Run, RunError, ViewsName, Watch, embed_features,
+    Budget, DataConfig, Dataset, FinishedRun, OptimizerName, PretrainConfig, PretrainInputs,
+    PretrainOutcome, PretrainReport, Pretraining, Run, RunError, ViewBatch, ViewsName, Watch,
+    embed_features,
 };
-use metric_ssl::{MethodName, Settings};
+use metric_ssl::{MethodName, Now, Settings};
 use ndarray::Array2;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 fn config(method: &str, steps: u64) -> PretrainConfig {
@@ -60,12 +63,14 @@ struct Observer {
     copy: Option<(u64, PathBuf, PathBuf)>,
     stop_at: Option<u64>,
     step: u64,
+    losses: Vec<f32>,
     warnings: Vec<(u64, String)>,
 }
 
 impl Watch for Observer {
-    fn step(&mut self, step: u64, _loss: f32, _images_per_second: f64) {
+    fn step(&mut self, step: u64, loss: f32, _images_per_second: f64) {
         self.step = step;
+        self.losses.push(loss);
         if let Some((at, from, to)) = &self.copy
             && *at == step
         {
@@ -164,6 +169,51 @@ fn a_killed_run_and_a_stopped_one_go_on_to_the_same_bits() {
         assert!(features(&stopped) == learned, "{method}, stopped");
         assert!(!stopped.join("checkpoint").exists());
     }
+}
+
+#[test]
+fn another_learner_is_given_what_a_run_begins_with_and_sees() {
+    let _alone = alone();
+    let dir = TempDir::new().unwrap();
+    // Steps so small that nothing moves, so that every loss is the first learner's.
+    let still = PretrainConfig {
+        learning_rate: 1e-30,
+        ..config("simclr", 4)
+    };
+    let run = Pretraining::create(&dir.path().join("run"), still).unwrap();
+    let PretrainInputs { start, batches } = run.inputs().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let memory = start.memory(1258, &mut random).unwrap();
+    let device = Device::flex().autodiff();
+    let losses = batches.zip(0..).map(|(batch, step)| {
+        let ViewBatch {
+            examples, views, ..
+        } = batch.unwrap();
+        let views = views.into_iter().map(|view| {
+            let shape = [0, 1, 2, 3].map(|axis| view.shape()[axis]);
+            Tensor::<4>::from_data(
+                TensorData::new(view.into_raw_vec_and_offset().0, shape),
+                &device,
+            )
+        });
+        let mut now = Now {
+            step,
+            steps: 4,
+            examples: &examples,
+            labels: None,
+            memory: &memory,
+            random: &mut random,
+        };
+        let learned = start.gradients(&[views.collect()], &mut now).unwrap();
+        learned.loss.into_scalar::<f32>()
+    });
+    let losses: Vec<f32> = losses.collect();
+    let mut watch = Observer::default();
+    finish(&run, &mut watch);
+    assert_eq!(losses.len(), 4);
+    assert_eq!(watch.losses, losses);
+    let of_another_batch = |pair: &[f32]| pair[0].to_bits() != pair[1].to_bits();
+    assert!(losses.windows(2).all(of_another_batch));
 }
 
 #[test]

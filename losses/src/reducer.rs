@@ -51,7 +51,7 @@ impl Reducer {
         (low < term && term < high) || term.is_nan()
     }
 
-    /// Whether every term counts.
+    /// Whether every term counts, so that the loss of sums is the sum of losses.
     pub(crate) fn selects_all(self) -> bool {
         matches!(self, Self::Mean | Self::Sum | Self::PerAnchor)
     }
@@ -149,11 +149,6 @@ impl Reducer {
     pub(crate) fn reduce_rows(self, losses: Tensor<2>, rows: &Labels) -> Tensor<1> {
         let (every_row, rows) = (everywhere(&losses), Anchors::of(rows, &losses));
         self.reduce_by(losses, every_row, &rows)
-    }
-
-    /// Whether every term counts, so that the loss of sums is the sum of losses.
-    pub(crate) fn takes_all(self) -> bool {
-        matches!(self, Self::Mean | Self::Sum | Self::PerAnchor)
     }
 
     /// Those of the selected terms that count.

@@ -11,7 +11,8 @@ use metric_core::retrieval::RetrievalMetric::MapAtR;
 use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
     CosineSimilarity, Distance, InnerProduct, Relevance, Scalar, gather, knn, knn_self, knn_where,
-    one_to_many, paired, pairwise, pairwise_similarity, radius, scatter, walk, walk_self,
+    one_to_many, paired, pairwise, pairwise_similarity, radius, scatter, scatter_groups, walk,
+    walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
 use rand::SeedableRng;
@@ -60,6 +61,21 @@ fn answers<'a, T: Scalar>(
         answer(
             "walk_self",
             Box::new(move || pieces(walk_self(distance, y, &Pieces).unwrap())),
+        ),
+        answer(
+            "scatter_groups",
+            Box::new(move || {
+                let n = y.nrows();
+                let pairs = (0..n).step_by(2).map(|row| (n - row).min(2));
+                let groups: Vec<usize> = pairs.collect();
+                let sums = scatter_groups(distance, y, x, &groups, |_, mut values| {
+                    values.mapv_inplace(|d| T::ONE / (d + T::ONE));
+                })
+                .unwrap();
+                let mut all = bits(&sums.rows);
+                all.extend(bits(&sums.columns));
+                all
+            }),
         ),
         answer(
             "scatter",

@@ -12,11 +12,11 @@ use metric_core::retrieval::RetrievalMetric::{
 };
 use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
-    Euclidean, Relevance, Scalar, SquaredEuclidean, each_row, gather, pairwise, scatter, walk,
-    walk_self,
+    Euclidean, Relevance, Scalar, SquaredEuclidean, each_row, gather, pairwise, scatter,
+    scatter_groups, walk, walk_self,
 };
 use metric_testkit::oracle;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayViewMut2, s};
 
 use crate::common::bits;
 use crate::common::cases::{ensure, everywhere, row_sets};
@@ -190,23 +190,53 @@ fn rows_of_several_waves_meet_in_the_columns() {
     let x = Array2::from_shape_fn((n, 2), |(i, k)| number(i + 7 * k));
     let y = Array2::from_shape_fn((m, 2), |(j, k)| number(3 * j + k));
     let weight = |i: usize, j: usize| ((i + j) % 5) as f64 - 1.0;
-    let sums = scatter(&SquaredEuclidean, x.view(), y.view(), |row, values| {
+    let by_rows = scatter(&SquaredEuclidean, x.view(), y.view(), |row, values| {
         for (column, value) in values.iter_mut().enumerate() {
             *value = weight(row, column);
         }
         row
     })
     .unwrap();
+    assert!(by_rows.results.iter().copied().eq(0..n));
+    // Empty ones, single rows, more than a task takes, and more than are held.
+    let groups = [0, 1, 0, 0, 7, 60, 2, 1, 70, 9, 0];
+    let first = |group: usize| groups[..group].iter().sum::<usize>();
+    let squares = pairwise(&SquaredEuclidean, x.view(), y.view()).unwrap();
+    let of_groups = |group: usize, mut values: ArrayViewMut2<'_, f64>| {
+        let rows = first(group)..first(group + 1);
+        assert_eq!(values, squares.slice(s![rows.clone(), ..]));
+        for ((row, column), value) in values.indexed_iter_mut() {
+            *value = weight(rows.start + row, column);
+        }
+        group
+    };
+    let by_groups =
+        scatter_groups(&SquaredEuclidean, x.view(), y.view(), &groups, of_groups).unwrap();
+    assert!(by_groups.results.iter().copied().eq(0..groups.len()));
     // Whole numbers far below 2⁵³: exact.
     let weights = Array2::from_shape_fn((n, m), |(i, j)| weight(i, j));
-    assert_eq!(sums.rows, weights.dot(&y));
-    assert_eq!(sums.columns, weights.t().dot(&x));
-    assert_eq!(sums.row_sums, weights.sum_axis(ndarray::Axis(1)).to_vec());
-    assert_eq!(
-        sums.column_sums,
-        weights.sum_axis(ndarray::Axis(0)).to_vec()
-    );
-    assert!(sums.results.into_iter().eq(0..n));
+    for sums in [by_rows, by_groups] {
+        assert_eq!(sums.rows, weights.dot(&y));
+        assert_eq!(sums.columns, weights.t().dot(&x));
+        assert_eq!(sums.row_sums, weights.sum_axis(ndarray::Axis(1)).to_vec());
+        assert_eq!(
+            sums.column_sums,
+            weights.sum_axis(ndarray::Axis(0)).to_vec()
+        );
+    }
+}
+
+#[test]
+fn groups_have_all_rows() {
+    let x = Array2::from_elem((5, 2), 1.0);
+    for groups in [vec![], vec![4], vec![2, 4]] {
+        let got = scatter_groups(&Euclidean, x.view(), x.view(), &groups, |_, _| {});
+        let together: usize = groups.iter().sum();
+        assert_eq!(
+            got.unwrap_err().to_string(),
+            format!("groups must be sizes that add up to the number of rows, got {together}")
+        );
+    }
 }
 
 /// `Σ ln(1 + d²) + Σ exp(−d²)`, as loops.

@@ -140,7 +140,7 @@ impl MagFaceLoss {
         let reward = norms.clone().recip() + divide(norms, self.max_norm.powi(2)); // g(a)
         let cosines = ClassCosines::new(embeddings, self.weight.val(), labels.clone());
         let target = cosines.plus_angle(margins);
-        if self.reducer.takes_all() {
+        if self.reducer.selects_all() {
             let rewards = self.reducer.reduce_rows(reward * self.lambda, &labels);
             return cosines.loss(target, self.scale, self.reducer) + rewards;
         }

@@ -7,7 +7,11 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
+use metric_core::Scalar;
 use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+use super::rows::SOME;
 
 /// What a task is given: rows, the reference set's if there is one, and a number for each row if there are some.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +52,16 @@ impl<T> Found<T> {
     pub(crate) fn without_gradients(value: f64) -> Self {
         let (x, y, given) = (Vec::new(), Vec::new(), Vec::new());
         Self { value, x, y, given }
+    }
+}
+
+impl<T: Scalar> Found<T> {
+    /// Nothing if a gradient is not finite.
+    pub(super) fn if_finite(self) -> Option<Self> {
+        let is_finite = |part: &[T]| part.iter().all(|&x| x.is_finite());
+        let finite = |gradient: &[T]| gradient.par_chunks(SOME).all(is_finite);
+        let all = finite(&self.x) && finite(&self.y) && finite(&self.given);
+        all.then_some(self)
     }
 }
 

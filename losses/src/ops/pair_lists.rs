@@ -57,6 +57,13 @@ impl Classes {
     }
 }
 
+/// The rows and columns of one label, ascending; within a batch they are the same.
+#[derive(Debug)]
+pub(super) struct Class {
+    pub(super) rows: Vec<usize>,
+    pub(super) columns: Vec<usize>,
+}
+
 /// What a row is compared with.
 #[derive(Default)]
 struct Partners {
@@ -112,21 +119,16 @@ impl PairLists {
         self.weights.as_ref().map_or(1.0, |weights| weights[row])
     }
 
-    /// The weight of each of some lines by their anchors, of which each row may have several, times its share in its anchor's
-    /// mean and in that over the anchors.
-    pub(crate) fn shares(
-        &self,
-        reducer: Reducer,
-        anchors: impl Iterator<Item = usize> + Clone,
-    ) -> Vec<f64> {
-        let mut counts = vec![0; self.rows];
-        anchors.clone().for_each(|row| counts[row] += 1);
+    /// The weight of each row as an anchor, times the share of one of its pairs in the mean of these and of that in the mean
+    /// over anchors.
+    pub(super) fn anchor_shares(&self, reducer: Reducer) -> Vec<f64> {
+        let counts = self.counts().into_iter().map(|[positives, _]| positives);
         let total = match reducer {
-            Reducer::PerAnchor => reducer.share(counts.iter().copied()),
+            Reducer::PerAnchor => reducer.share(counts.clone()),
             _ => 1.0,
         };
-        let of_line = |row| self.weight(row) * reducer.share_in_row(counts[row]) * total;
-        anchors.map(of_line).collect()
+        let of_row = |(row, count)| self.weight(row) * reducer.share_in_row(count) * total;
+        counts.enumerate().map(of_row).collect()
     }
 
     /// Whether alike is an equivalence: what is different from one row is so from all that are like it.
@@ -143,17 +145,26 @@ impl PairLists {
         alike && self.weights.is_none()
     }
 
-    /// Row and column of every positive pair of classes, row by row; `None` where alike is no equivalence.
-    pub(crate) fn positive_pairs(&self) -> Option<Vec<[usize; 2]>> {
+    /// The classes that have a positive pair; `None` where alike is no equivalence.
+    pub(super) fn classes(&self) -> Option<Vec<Class>> {
         let Kind::Classes(classes) = &self.kind else {
             return None;
         };
-        let of_row = |row: usize| {
-            let alike = classes.same(row).iter();
-            let others = alike.filter(move |&&column| !(self.within && column == row));
-            others.map(move |&column| [row, column])
-        };
-        Some((0..self.rows).flat_map(of_row).collect())
+        let columns = classes.lists.iter().cloned();
+        let mut found: Vec<Class> = columns
+            .map(|columns| Class {
+                rows: Vec::new(),
+                columns,
+            })
+            .collect();
+        for (row, list) in classes.of_row.iter().enumerate() {
+            if let Some(list) = list {
+                found[*list].rows.push(row);
+            }
+        }
+        let least = if self.within { 2 } else { 1 };
+        found.retain(|class| class.rows.len() >= least);
+        Some(found)
     }
 
     /// How many positives a row has on average, within a batch of classes.

@@ -57,7 +57,7 @@ impl Way {
 
 /// The inner product where the engine asks for a distance: it only hands on what it computes.
 #[derive(Debug)]
-struct Product;
+pub(super) struct Product;
 
 impl<T: Scalar> Distance<T> for Product {
     fn distance(&self, a: &[T], b: &[T]) -> T {
@@ -421,7 +421,7 @@ where
 }
 
 /// A gradient's numbers times a factor.
-fn times<T: Scalar>(gradient: Array2<T>, factor: T) -> Vec<T> {
+pub(super) fn times<T: Scalar>(gradient: Array2<T>, factor: T) -> Vec<T> {
     let mut values = gradient.into_raw_vec_and_offset().0;
     let parts = values.par_chunks_mut(SOME);
     parts.for_each(|part| map_in_place(part, move |slope| slope * factor));

@@ -1,10 +1,9 @@
 use burn::tensor::{DType, Device, Tensor};
 use metric_core::Scalar;
-use rayon::prelude::*;
 
 use super::operation::{self, Found, Inputs, Task};
 use super::pair_lists::PairLists;
-use super::rows::{Rows, SOME, Way};
+use super::rows::{Rows, Way};
 use crate::distance::EmbeddingDistance;
 use crate::labels::Labels;
 use crate::reducer::Reducer;
@@ -29,12 +28,7 @@ struct ByRows<'a, L> {
 impl<L: Stream> ByRows<'_, L> {
     fn run<'a, T: Scalar>(&'a self, inputs: Inputs<'a, T>) -> Option<Found<T>> {
         let rows = Rows::new(inputs, self.way, &self.pairs)?;
-        let found = self.loss.stream(&rows, self.reducer)?;
-        let is_finite = |part: &[T]| part.iter().all(|x| x.to_f64().is_finite());
-        let finite = [&found.x, &found.y, &found.given]
-            .into_iter()
-            .all(|gradient| gradient.par_chunks(SOME).all(is_finite));
-        finite.then_some(found)
+        self.loss.stream(&rows, self.reducer)?.if_finite()
     }
 }
 
@@ -66,19 +60,9 @@ pub(crate) fn stream_with(
     reference: Option<Labelled>,
     given: Option<Tensor<2>>,
 ) -> Option<Tensor<1>> {
-    #[cfg(test)]
-    if super::tests::wants_definitions() {
-        return None;
-    }
     let way = Way::of(distance)?;
     let (y, columns) = reference.unzip();
-    let dtype = x.dtype();
-    let fits = |input: &Tensor<2>| {
-        let some = input.dims().iter().all(|&side| side > 0);
-        some && is_cpu(&input.device()) && input.dtype() == dtype
-    };
-    let mut all = std::iter::once(&x).chain(&y).chain(&given);
-    if !matches!(dtype, DType::F32 | DType::F64) || !all.all(fits) {
+    if !fit(std::iter::once(&x).chain(&y).chain(&given)) {
         return None;
     }
     let task = ByRows {
@@ -88,6 +72,20 @@ pub(crate) fn stream_with(
         pairs: PairLists::new(&labels, columns.as_ref()),
     };
     operation::run(&task, x, y, given)
+}
+
+/// Whether a task takes these tensors: on the CPU backend, of one type, and none of them empty.
+pub(super) fn fit<'a>(mut inputs: impl Iterator<Item = &'a Tensor<2>> + Clone) -> bool {
+    #[cfg(test)]
+    if super::tests::wants_definitions() {
+        return false;
+    }
+    let types = inputs.clone().map(Tensor::dtype);
+    let first = types.clone().next();
+    let is_some = |input: &Tensor<2>| input.dims().iter().all(|&side| side > 0);
+    matches!(first, Some(DType::F32 | DType::F64))
+        && types.map(Some).all(|dtype| dtype == first)
+        && inputs.all(|input| is_some(input) && is_cpu(&input.device()))
 }
 
 #[cfg(feature = "flex")]

@@ -1,14 +1,13 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
-use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
 use crate::numerics::{
     at_least_f32, everywhere, l2_normalize, log_one_plus_sum_exp, zero_on_graph, zero_without_rows,
 };
-use crate::ops::{AmongOthers, Labelled, PairLists, stream_with};
+use crate::ops::{Labelled, SumsOfPairs};
 use crate::pairs::{PairMasks, assert_labels, indices};
 use crate::reducer::Reducer;
 
@@ -67,8 +66,9 @@ impl AngularLossConfig {
 /// given. A pair without negatives costs 0 and counts. The paper's sum with the N-pair loss is left to
 /// the caller.
 ///
-/// Cost for `p` positive pairs, whose number is read back from the device: `O(n² · dim + p · n · dim)` time; memory
-/// `O((p + n) dim)` for classes where it is [streamed](EmbeddingDistance#streaming), else `O(p · n)`.
+/// Cost for `p` positive pairs in classes of at most `k`: where it is [streamed](EmbeddingDistance#streaming), which it is for
+/// classes, `O(n² · (dim + k))` time, because the power of `(a + p)·n` is the product of two that all pairs of a class share;
+/// memory `O(n · dim + n · k + p)`. Else `O(p · n · dim)` time and `O(p · n)` memory, and `p` is read back from the device.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -141,7 +141,8 @@ impl AngularLoss {
             false => at_least_f32(negatives),
         };
         let rows = [anchors, positives, negatives];
-        self.streamed(rows.clone(), &labels, of_reference.as_ref())
+        self.sums()
+            .stream(rows.clone(), &labels, of_reference.as_ref())
             .unwrap_or_else(|| {
                 let masks = match &of_reference {
                     Some(of) => PairMasks::between(&labels, of, &rows[0]),
@@ -151,46 +152,13 @@ impl AngularLoss {
             })
     }
 
-    /// Sums of positive pairs as rows against all negatives. `None` where it cannot be streamed.
-    fn streamed(
-        &self,
-        [anchors, positives, negatives]: [Tensor<2>; 3],
-        labels: &Labels,
-        reference: Option<&Labels>,
-    ) -> Option<Tensor<1>> {
-        let (device, lists) = (anchors.device(), PairLists::new(labels, reference));
-        let pairs = lists.positive_pairs()?;
-        let count = pairs.len();
-        if count == 0 {
-            return Some(zero_on_graph(anchors) + zero_on_graph(positives));
-        }
-        let [of_anchor, of_positive] = [0, 1].map(|end| {
-            let numbers: Vec<i64> = pairs.iter().map(|pair| pair[end] as i64).collect();
-            Tensor::<1, Int>::from_data(TensorData::new(numbers, [count]), &device)
-        });
-        let classes = labels.expect_classes().select(0, of_anchor.clone());
-        let shares = lists.shares(self.reducer, pairs.iter().map(|pair| pair[0]));
-        let shares = TensorData::new(shares, [count]);
-        let shares = Tensor::<1>::from_data(shares, (&device, anchors.dtype()));
-        let anchors = anchors.select(0, of_anchor); // [pairs, dim]
-        let positives = positives.select(0, of_positive);
-        let alike = (anchors.clone() * positives.clone()).sum_dim(1);
+    fn sums(&self) -> SumsOfPairs {
         let tan2 = self.alpha.tan().powi(2);
-        let reducer = match self.reducer {
-            Reducer::PerAnchor => Reducer::Sum,
-            reducer => reducer,
-        };
-        let scale = 4.0 * tan2;
-        stream_with(
-            &AmongOthers { scale, reducer },
-            (EmbeddingDistance::InnerProduct, reducer),
-            (
-                anchors + positives,
-                Labels::from(classes).with_weights(shares),
-            ),
-            Some((negatives, reference.unwrap_or(labels).clone())),
-            Some(alike * (-2.0 * (1.0 + tan2) / scale)),
-        )
+        SumsOfPairs {
+            scale: 4.0 * tan2,
+            own: 2.0 * (1.0 + tan2),
+            reducer: self.reducer,
+        }
     }
 
     /// `rows` are the unit rows, the unit references, and these as negatives.
@@ -202,7 +170,7 @@ impl AngularLoss {
         if count == 0 {
             return zero_on_graph(anchors) + zero_on_graph(positives);
         }
-        let tan2 = self.alpha.tan().powi(2);
+        let SumsOfPairs { scale, own, .. } = self.sums();
         // Through integers: Flex 0.22.1 selects rows of a Bool tensor into one of another type.
         let valid = masks
             .negative
@@ -213,7 +181,7 @@ impl AngularLoss {
         let positives = positives.select(0, of_positive);
         let alike = (anchors.clone() * positives.clone()).sum_dim(1);
         let across = (anchors + positives).matmul(negatives.transpose()); // [pairs, m]
-        let f = across * (4.0 * tan2) - alike * (2.0 * (1.0 + tan2));
+        let f = across * scale - alike * own;
         let losses = log_one_plus_sum_exp(f, valid);
         let all = everywhere(&losses);
         self.reducer.reduce_by(losses, all, &lines)

@@ -18,7 +18,7 @@ pub(crate) use blocks::{Blocks, products};
 pub use gather::{Gathered, gather};
 pub use program::{RowProgram, walk, walk_self};
 pub(crate) use program::{meet, walk_half, walk_rows};
-pub use scatter::{Scattered, each_row, scatter};
+pub use scatter::{Scattered, each_row, scatter, scatter_groups};
 
 /// Consecutive ranges of at most `size` that cover `range`.
 pub(crate) fn chunks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {

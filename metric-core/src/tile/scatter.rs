@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::{Blocks, chunks};
@@ -11,7 +11,7 @@ use crate::kernel::product::{
 };
 use crate::kernel::{Isa, pages};
 use crate::rows::Rows;
-use crate::{Distance, Element, Error, Scalar as _};
+use crate::{Distance, Element, Error, Scalar};
 
 /// Rows that one task takes: a whole number of the kernels' strips.
 const ROWS: usize = 48;
@@ -81,49 +81,172 @@ where
     D: Distance<E::Acc> + ?Sized,
 {
     let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
+    let tasks = chunks(0..x.len(), rows_a_task(x.len())).collect();
+    Ok(scatter_tasks(distance, (&x, &y), tasks, |task| {
+        let all = 0..task.rows.len();
+        let weigh_row = |row: usize| {
+            let found = weigh(task.rows.start + row, task.weights(row));
+            // While the row is in the cache.
+            task.sum(row..row + 1);
+            found
+        };
+        all.map(weigh_row).collect()
+    }))
+}
+
+/// As [`scatter`], showing the distances of a group of rows at once: of `groups[0]` rows first, of the next `groups[1]` then,
+/// and so on.
+///
+/// `weigh(group, distances)` replaces the distances `[rows of the group, m]` by weights: for losses in which what one row knows of
+/// a column has to do with what the next knows of it, as with the rows of a class. Results are those of the groups.
+///
+/// Cost: as of [`scatter`]; at least the distances of the largest two groups are held at a time.
+///
+/// # Errors
+///
+/// Those of [`scatter`]; [`Error::InvalidParam`] if the groups have not `n` rows together.
+///
+/// # Examples
+///
+/// ```
+/// use metric_core::{Manhattan, scatter_groups};
+/// use ndarray::{Axis, array};
+/// let (x, y) = (array![[0.0f64], [2.0], [5.0]], array![[1.0], [4.0]]);
+/// // Of each column the nearer row of a group weighs 1.
+/// let sums = scatter_groups(&Manhattan, x.view(), y.view(), &[2, 1], |_, mut distances| {
+///     for mut column in distances.columns_mut() {
+///         let least = column.fold(f64::INFINITY, |least, &d| least.min(d));
+///         column.mapv_inplace(|d| if d == least { 1.0 } else { 0.0 });
+///     }
+/// })?;
+/// // Both are as near to 1; 2 is the nearer to 4.
+/// assert_eq!(sums.row_sums, [1.0, 2.0, 2.0]);
+/// assert_eq!(sums.rows, array![[1.0], [5.0], [5.0]]);
+/// # Ok::<(), metric_core::Error>(())
+/// ```
+pub fn scatter_groups<E, D, R: Send>(
+    distance: &D,
+    x: ArrayView2<'_, E>,
+    y: ArrayView2<'_, E>,
+    groups: &[usize],
+    weigh: impl Fn(usize, ArrayViewMut2<'_, E::Acc>) -> R + Sync,
+) -> Result<Scattered<E::Acc, R>, Error>
+where
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
+{
+    let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
+    let together = groups.iter().sum::<usize>();
+    if together != x.len() {
+        return Err(Error::InvalidParam {
+            name: "groups",
+            expected: "sizes that add up to the number of rows",
+            got: together as f64,
+        });
+    }
+    let sizes = groups.iter().copied();
+    let (parts, tasks) = joined(sizes, rows_a_task(x.len()), 1);
+    Ok(scatter_tasks(distance, (&x, &y), tasks, |task| {
+        let (all, mut end) = (parts[task.number].clone(), 0);
+        let weigh_group = |group: usize| {
+            let rows = end..end + groups[group];
+            end = rows.end;
+            let found = weigh(group, task.block(rows.clone()));
+            task.sum(rows);
+            found
+        };
+        all.map(weigh_group).collect()
+    }))
+}
+
+/// Rows that are weighed by one thread.
+struct Task<'a, T> {
+    number: usize,
+    rows: Range<usize>,
+    /// Distances of each row to so many columns, and how far a row is from the next.
+    values: &'a mut [T],
+    columns: usize,
+    stride: usize,
+    row_sums: &'a mut [T],
+}
+
+impl<T: Scalar> Task<'_, T> {
+    /// Those of one of its rows.
+    fn weights(&mut self, row: usize) -> &mut [T] {
+        &mut self.values[row * self.stride..][..self.columns]
+    }
+
+    /// Those of some of its rows.
+    fn block(&mut self, rows: Range<usize>) -> ArrayViewMut2<'_, T> {
+        let values = &mut self.values[rows.start * self.stride..rows.end * self.stride];
+        let whole = ArrayViewMut2::from_shape((rows.len(), self.stride), values);
+        let columns = Slice::from(..self.columns);
+        let mut whole = whole.expect("whole rows");
+        whole.slice_axis_inplace(Axis(1), columns);
+        whole
+    }
+
+    /// Adds up the weights of some of its rows.
+    fn sum(&mut self, rows: Range<usize>) {
+        let weights = Matrix::new(&self.values[rows.start * self.stride..], self.stride);
+        add_row_sums(Isa::best(), weights, self.columns, &mut self.row_sums[rows]);
+    }
+}
+
+fn scatter_tasks<T, D, R>(
+    distance: &D,
+    (x, y): (&Rows<'_, T>, &Rows<'_, T>),
+    tasks: Vec<Range<usize>>,
+    weigh: impl Fn(&mut Task<'_, T>) -> Vec<R> + Sync,
+) -> Scattered<T, R>
+where
+    T: Scalar,
+    D: Distance<T> + ?Sized,
+    R: Send,
+{
     let (n, m, dim) = (x.len(), y.len(), x.dim());
-    let pair = |a: &[E::Acc], b: &[E::Acc]| distance.distance(a, b);
-    let blocks = Blocks::new(distance.form(), &pair, &x, Some(&y));
+    let pair = |a: &[T], b: &[T]| distance.distance(a, b);
+    let blocks = Blocks::new(distance.form(), &pair, x, Some(y));
     let isa = Isa::best();
     let stride = stride_of(m);
-    let task = rows_a_task(n);
-    let wave = (WAVE / size_of::<E::Acc>() / stride / task).max(2) * task;
-    let zeros = |n: usize| pages::zeros::<E::Acc>(n);
-    let mut held = zeros(wave.min(n) * stride);
+    let held = WAVE / size_of::<T>() / stride;
+    let (waves, of_waves) = joined(tasks.iter().map(Range::len), held, 2);
+    let most = of_waves.iter().map(Range::len).max().unwrap_or(0);
+    let mut held = pages::zeros::<T>(most * stride);
+    let zeros = |n: usize| pages::zeros::<T>(n);
     let (mut rows, mut columns) = (zeros(n * dim), zeros(m * dim));
     let (mut row_sums, mut column_sums) = (zeros(n), zeros(m));
     let mut results = Vec::with_capacity(n);
-    let to_waves = rows.chunks_mut(wave * dim).zip(row_sums.chunks_mut(wave));
-    for (wave, (to_rows, row_sums)) in chunks(0..n, wave).zip(to_waves) {
-        let tasks: Vec<Range<usize>> = chunks(wave.clone(), task).collect();
-        let found = held
-            .par_chunks_mut(task * stride)
-            .zip(to_rows.par_chunks_mut(task * dim))
-            .zip(row_sums.par_chunks_mut(task))
-            .zip(tasks)
+    let (mut rows_left, mut sums_left) = (&mut *rows, &mut *row_sums);
+    for (numbers, wave) in waves.into_iter().zip(of_waves) {
+        let mut values_left = &mut *held;
+        let parts: Vec<_> = numbers
+            .map(|number| {
+                let rows = tasks[number].clone();
+                let task = Task {
+                    number,
+                    values: first(&mut values_left, rows.len() * stride),
+                    columns: m,
+                    stride,
+                    row_sums: first(&mut sums_left, rows.len()),
+                    rows,
+                };
+                let to_rows = first(&mut rows_left, task.rows.len() * dim);
+                (task, to_rows)
+            })
+            .collect();
+        let found = parts
+            .into_par_iter()
             .map_init(
                 || blocks.scratch(),
-                |scratch, (((values, to_rows), sums), rows)| {
+                |scratch, (mut task, to_rows)| {
+                    let rows = task.rows.clone();
                     blocks.pack(scratch, rows.clone());
-                    blocks.block(scratch, rows.clone(), 0..m, values, stride);
-                    let shape = [rows.len(), m, dim];
-                    let each = rows.zip(values.chunks_mut(stride)).zip(sums);
-                    let found: Vec<R> = each
-                        .map(|((row, values), sum)| {
-                            let found = weigh(row, &mut values[..m]);
-                            // While the row is in the cache.
-                            let weights = Matrix::new(&*values, stride);
-                            add_row_sums(isa, weights, m, std::slice::from_mut(sum));
-                            found
-                        })
-                        .collect();
-                    let weights = Matrix::new(&*values, stride);
-                    add_product(
-                        isa,
-                        (weights, Matrix::new(y.data(), dim)),
-                        shape,
-                        (to_rows, dim),
-                    );
+                    blocks.block(scratch, rows.clone(), 0..m, task.values, stride);
+                    let found = weigh(&mut task);
+                    let weights = Matrix::new(&*task.values, stride);
+                    let y = Matrix::new(y.data(), dim);
+                    add_product(isa, (weights, y), [rows.len(), m, dim], (to_rows, dim));
                     found
                 },
             )
@@ -141,13 +264,43 @@ where
                 add_column_sums(isa, weights, wave.len(), sums);
             });
     }
-    Ok(Scattered {
+    Scattered {
         rows: array((n, dim), rows),
         columns: array((m, dim), columns),
         row_sums,
         column_sums,
         results,
-    })
+    }
+}
+
+/// Joins consecutive parts to as many as have at most so many rows together, but at least to so many parts: their numbers, and
+/// their rows.
+fn joined(
+    sizes: impl Iterator<Item = usize>,
+    rows: usize,
+    parts: usize,
+) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
+    let (mut numbers, mut ranges): (Vec<Range<usize>>, Vec<Range<usize>>) = (vec![], vec![]);
+    let mut end = 0;
+    for (number, size) in sizes.enumerate() {
+        match (numbers.last_mut(), ranges.last_mut()) {
+            (Some(last), Some(range)) if last.len() < parts || range.len() + size <= rows => {
+                last.end = number + 1;
+                range.end += size;
+            }
+            _ => {
+                numbers.push(number..number + 1);
+                ranges.push(end..end + size);
+            }
+        }
+        end += size;
+    }
+    (numbers, ranges)
+}
+
+/// Takes the first numbers off a slice.
+fn first<'a, T>(left: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    left.split_off_mut(..count).expect("as many are left")
 }
 
 /// What becomes of every row of `x` `[n, dim]` by its distances to all rows of `y` `[m, dim]`, as by [`scatter`] but without

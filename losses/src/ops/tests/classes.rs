@@ -1,0 +1,138 @@
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::DEFINITIONS;
+use super::cases::norm;
+use crate::*;
+
+type Classified = (Tensor<2>, Tensor<1, Int>);
+
+/// The loss against class vectors, and these as its parameter.
+type AgainstClasses = Box<dyn Fn(Classified, Tensor<2>) -> (Tensor<1>, Tensor<2>) + Sync>;
+
+/// Every streamed loss against classes.
+fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, AgainstClasses)> {
+    let mut all: Vec<(&'static str, AgainstClasses)> = Vec::new();
+    macro_rules! add {
+        ($($config:ident $(.$with:ident($value:expr))*),* $(,)?) => {$({
+            let config = $config::new(classes, dim)$(.$with($value))*;
+            let loss = config.init(&Device::flex().autodiff());
+            let forward = move |(x, labels): Classified, weight: Tensor<2>| {
+                let loss = loss.clone().with_weight(weight);
+                (loss.forward(x, labels), loss.weight())
+            };
+            all.push((stringify!($config $(.$with($value))*), Box::new(forward)));
+        })*};
+    }
+    add!(
+        AdaFaceLossConfig,
+        ArcFaceLossConfig,
+        ArcFaceLossConfig
+            .with_scale(4.0)
+            .with_reducer(Reducer::Threshold {
+                low: 1.0,
+                high: 6.0
+            }),
+        CombinedMarginLossConfig.with_m3(0.2),
+        CurricularFaceLossConfig,
+        CurricularFaceLossConfig
+            .with_scale(9.0)
+            .with_reducer(Reducer::AvgNonZero),
+        MagFaceLossConfig.with_reducer(Reducer::Sum),
+        MagFaceLossConfig,
+        CosFaceLossConfig
+            .with_scale(9.0)
+            .with_reducer(Reducer::AvgNonZero),
+        NormalizedSoftmaxLossConfig.with_reducer(Reducer::Sum),
+        ProxyAnchorLossConfig,
+        ProxyNcaLossConfig
+            .with_temperature(0.7)
+            .with_include_target(classes == 1),
+        ProxyNcaLossConfig
+            .with_include_target(true)
+            .with_reducer(Reducer::AvgNonZero),
+        ProxyNcaLossConfig
+            .with_normalize(false)
+            .with_distance(EmbeddingDistance::Euclidean)
+            .with_include_target(true),
+    );
+    let device = Device::flex().autodiff();
+    let config = CurricularFaceLossConfig::new(classes, dim).with_rate(1.0);
+    let loss = config.init(&device);
+    all.push((
+        "curricular, t as the batch has it",
+        Box::new(move |(x, labels), weight| {
+            let loss = loss.clone().with_weight(weight);
+            let loss = loss.update(x.clone(), labels.clone());
+            (loss.forward(x, labels), loss.weight())
+        }),
+    ));
+    let config = SubCenterArcFaceLossConfig::new(classes, dim).with_sub_centers(3);
+    let loss = config.with_scale(8.0).init(&device);
+    all.push((
+        "three sub-centres",
+        Box::new(move |(x, labels), weight| {
+            let turned = weight.clone().flip([1]);
+            let weight = Tensor::cat(vec![weight.clone(), turned, weight.flip([0])], 1);
+            let loss = loss.clone().with_weight(weight.reshape([3 * classes, dim]));
+            (loss.forward(x, labels), loss.weight())
+        }),
+    ));
+    for (gamma, reducer) in [(0.1, Reducer::Mean), (1.0, Reducer::AvgNonZero)] {
+        let config = SoftTripleLossConfig::new(classes, dim).with_centers_per_class(2);
+        let config = config.with_gamma(gamma).with_lambda(7.0);
+        let loss = config.with_reducer(reducer).init(&device);
+        all.push((
+            "SoftTriple",
+            Box::new(move |(x, labels), weight| {
+                let weight = Tensor::cat(vec![weight.clone(), weight.flip([1])], 1);
+                let loss = loss.clone().with_weight(weight.reshape([2 * classes, dim]));
+                (loss.forward(x, labels), loss.weight())
+            }),
+        ));
+    }
+    all
+}
+
+#[test]
+fn streamed_losses_against_classes_are_their_definitions() {
+    let device = Device::flex().autodiff();
+    for (n, classes, dim) in [(40, 700, 9), (70, 3, 5), (1, 2, 4), (5, 1, 3)] {
+        let mut rng = ChaCha8Rng::seed_from_u64(n as u64);
+        let mut rows = |n: usize| {
+            let values: Vec<f64> = (0..n * dim).map(|_| rng.random_range(-1.0..1.0)).collect();
+            Tensor::<2>::from_data(TensorData::new(values, [n, dim]), (&device, DType::F64))
+        };
+        let (rows, weight) = (rows(n), rows(classes));
+        let labels: Vec<i64> = (0..n).map(|i| ((i * i + 1) % classes) as i64).collect();
+        let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [n]), &device);
+        for (name, forward) in losses_against_classes(classes, dim) {
+            let [streamed, plain] = [false, true].map(|plain| {
+                let x = rows.clone().detach().require_grad();
+                DEFINITIONS.set(plain);
+                let (loss, weight) = forward((x.clone(), labels.clone()), weight.clone());
+                DEFINITIONS.set(false);
+                let gradients = loss.backward();
+                let numbers = |data: TensorData| data.try_to_vec::<f64>().unwrap();
+                let gradients =
+                    [x, weight].map(|of| numbers(of.grad(&gradients).unwrap().into_data()));
+                (numbers(loss.into_data())[0], gradients)
+            });
+            let at = format!("{name}, {n} rows, {classes} classes");
+            let (value, want) = (streamed.0, plain.0);
+            assert!(
+                (value - want).abs() <= 1e-9 * (1.0 + want.abs()),
+                "{at}: {value}, {want}"
+            );
+            for (gradient, wanted) in streamed.1.iter().zip(&plain.1) {
+                let size = norm(wanted.iter().copied());
+                let off = norm(gradient.iter().zip(wanted).map(|(a, b)| a - b));
+                assert!(
+                    off <= 1e-6 * (1e-3 + size),
+                    "{at}: gradient off by {off} of {size}"
+                );
+            }
+        }
+    }
+}
