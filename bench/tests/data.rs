@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod common;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -663,19 +665,9 @@ fn features_and_labels_must_agree() {
 
 // ---- the public sets ---------------------------------------------------------------------------
 
-/// The folder of public sets, if this machine has it.
+/// Options for a public set, if this machine has it.
 fn public(set: &str) -> Option<LoadOptions> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = ["../../shared/data", "../shared/data"].map(|place| root.join(place));
-    let chosen = std::env::var_os("METRIC_DATA_DIR").map(PathBuf::from);
-    let found = chosen
-        .into_iter()
-        .chain(places)
-        .find(|place| place.join(set).is_dir());
-    if found.is_none() {
-        eprintln!("skipped: no {set} in METRIC_DATA_DIR or beside the project");
-    }
-    found.map(|place| offline(&place))
+    common::public(set).map(|folder| offline(&folder))
 }
 
 #[test]

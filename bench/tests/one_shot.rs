@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod common;
+
 use std::fs::File;
 use std::io::{Cursor, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::{GrayImage, ImageFormat, Luma};
 use metric_bench::data::{ImageSet, LoadOptions, OneShotTasks};
@@ -96,12 +98,7 @@ fn broken_tasks_are_named() {
 
 #[test]
 fn the_published_tasks_are_whole() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = ["../../shared/data", "../shared/data"].map(|place| root.join(place));
-    let chosen = std::env::var_os("METRIC_DATA_DIR").map(PathBuf::from);
-    let mut places = chosen.into_iter().chain(places);
-    let Some(folder) = places.find(|place| place.join("omniglot/all_runs.zip").exists()) else {
-        eprintln!("skipped: no omniglot in METRIC_DATA_DIR or beside the project");
+    let Some(folder) = common::public("omniglot/all_runs.zip") else {
         return;
     };
     let tasks = OneShotTasks::load(&offline(&folder)).unwrap();

@@ -5,6 +5,8 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,6 +136,48 @@ fn a_run_leaves_scores_models_and_pictures_and_its_model_is_judged_and_used() {
 
     let taken = refuse(&mut short(&out));
     assert!(taken.contains("already holds a run"), "{taken}");
+}
+
+#[test]
+fn a_run_is_judged_by_characters_seen_once() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("run");
+    let judge = |data: Option<&Path>| {
+        let mut command = metric();
+        command.arg("evaluate").arg(&out).arg("--one-shot");
+        if let Some(data) = data {
+            command.args(["--data", "omniglot", "--data-dir"]).arg(data);
+        }
+        command
+    };
+    succeed(short(&out).arg("--no-baseline"));
+    let refused = refuse(&mut judge(None));
+    assert!(refused.contains("--data omniglot"), "{refused}");
+    let Some(data) = common::public("omniglot/all_runs.zip") else {
+        return;
+    };
+    fs::remove_dir_all(&out).unwrap();
+    let mut train = short(&out);
+    train.args(["--no-baseline", "--data", "omniglot", "--data-dir"]);
+    succeed(train.arg(&data));
+    let scores = json(&succeed(judge(Some(&data)).arg("--json")));
+    for (score, name) in [(&scores[0], "raw pixels"), (&scores[1], "learned metric")] {
+        assert_eq!(
+            (&score["asked"], &score["tasks"]),
+            (&400.into(), &20.into())
+        );
+        assert_eq!(score["name"], name);
+        // Chance errs in 0.95.
+        assert!(
+            (0.1..0.9).contains(&score["error"].as_f64().unwrap()),
+            "{score}"
+        );
+    }
+    let printed = succeed(&mut judge(Some(&data)));
+    assert!(
+        printed.contains("% wrong of 400 drawings in 20 tasks"),
+        "{printed}"
+    );
 }
 
 #[test]
