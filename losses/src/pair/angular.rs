@@ -66,7 +66,7 @@ impl AngularLossConfig {
 /// given. A pair without negatives costs 0 and counts. The paper's sum with the N-pair loss is left to
 /// the caller.
 ///
-/// Cost for `p` positive pairs in classes of at most `k`: where it is [streamed](EmbeddingDistance#streaming), which it is for
+/// Cost for `p` positive pairs in classes of at most `k`: where it is [streamed](crate::EmbeddingDistance#streaming), which it is for
 /// classes, `O(n² · (dim + k))` time, because the power of `(a + p)·n` is the product of two that all pairs of a class share;
 /// memory `O(n · dim + n · k + p)`. Else `O(p · n · dim)` time and `O(p · n)` memory, and `p` is read back from the device.
 ///
