@@ -110,7 +110,7 @@ where
 ///
 /// ```
 /// use metric_core::{Manhattan, scatter_groups};
-/// use ndarray::{Axis, array};
+/// use ndarray::array;
 /// let (x, y) = (array![[0.0f64], [2.0], [5.0]], array![[1.0], [4.0]]);
 /// // Of each column the nearer row of a group weighs 1.
 /// let sums = scatter_groups(&Manhattan, x.view(), y.view(), &[2, 1], |_, mut distances| {
