@@ -35,13 +35,23 @@ impl Temperature {
 
     /// `x / T`.
     pub(crate) fn divide(&self, x: Tensor<2>) -> Tensor<2> {
-        let inverse = match self {
-            Self::Fixed(temperature) => return x * (1.0 / temperature),
+        if let Self::Fixed(temperature) = self {
+            return x * (1.0 / temperature);
+        }
+        let inverse = self.inverse(&x);
+        x * inverse.reshape([1, 1])
+    }
+
+    /// `1 / T`, of shape `[1]`, of the type of `x` and where it is.
+    pub(crate) fn inverse(&self, x: &Tensor<2>) -> Tensor<1> {
+        match self {
+            Self::Fixed(temperature) => {
+                Tensor::full([1], 1.0 / temperature, (&x.device(), x.dtype()))
+            }
             // At least the lower bound, which is above 0.
             Self::Learned(temperature) => temperature.value(x.dtype()).recip(),
             Self::LearnedByLogInverse(log) => log.value(x.dtype()).exp(),
-        };
-        x * inverse.reshape([1, 1])
+        }
     }
 
     /// The same, a parameter put back into its bounds.

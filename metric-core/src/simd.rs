@@ -34,26 +34,32 @@ pub fn keep_pages() {
 
 /// The largest `scale x` of some numbers, minus infinity of none.
 pub fn largest<T: Scalar>(values: &[T], scale: T) -> T {
-    struct Largest<'a, T>(&'a [T], T);
-    impl<T: Scalar> Kernel<T> for Largest<'_, T> {
-        type Output = T;
-
-        #[inline(always)]
-        fn run<S: Simd<T>>(self, simd: S) -> T {
-            let least = T::from_f64(f64::NEG_INFINITY);
-            let (mut found, scale) = (simd.splat(least), simd.splat(self.1));
-            let (whole, rest) = self.0.split_at(self.0.len() / S::LANES * S::LANES);
-            for values in whole.chunks_exact(S::LANES) {
-                found = simd.max(found, simd.mul(simd.load(values), scale));
-            }
-            let mut lanes = [least; MOST_LANES];
-            simd.store(found, &mut lanes);
-            let rest = rest.iter().map(|&x| x * self.1);
-            let all = lanes.into_iter().chain(rest);
-            all.fold(least, |a, b| if b > a { b } else { a })
-        }
-    }
     T::run(Largest(values, scale))
+}
+
+struct Largest<'a, T>(&'a [T], T);
+
+impl<T: Scalar> Kernel<T> for Largest<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) -> T {
+        let least = T::from_f64(f64::NEG_INFINITY);
+        let (mut found, scale) = ([simd.splat(least); 4], simd.splat(self.1));
+        let (whole, rest) = self.0.split_at(self.0.len() / S::LANES * S::LANES);
+        // Not one after the other.
+        for some in whole.chunks(4 * S::LANES) {
+            for (found, values) in found.iter_mut().zip(some.chunks_exact(S::LANES)) {
+                *found = simd.max(*found, simd.mul(simd.load(values), scale));
+            }
+        }
+        let mut lanes = [least; MOST_LANES];
+        let [a, b, c, d] = found;
+        simd.store(simd.max(simd.max(a, b), simd.max(c, d)), &mut lanes);
+        let rest = rest.iter().map(|&x| x * self.1);
+        let all = lanes.into_iter().chain(rest);
+        all.fold(least, |a, b| if b > a { b } else { a })
+    }
 }
 
 /// Lanes of the widest vector.
@@ -61,30 +67,68 @@ const MOST_LANES: usize = 16;
 
 /// `exp(scale x − shift)` in the place of every `x`, and their sum.
 pub fn exp_in_place<T: Scalar>(values: &mut [T], scale: T, shift: T) -> T {
-    struct Exp<'a, T>(&'a mut [T], T, T);
-    impl<T: Scalar> Kernel<T> for Exp<'_, T> {
-        type Output = T;
+    T::run(Exp(values, T::ZERO, scale, shift))
+}
+
+/// `exp(scale (x − start) − shift)` in the place of every `x`.
+struct Exp<'a, T>(&'a mut [T], T, T, T);
+
+impl<T: Scalar> Kernel<T> for Exp<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) -> T {
+        let Self(values, start, scale, shift) = self;
+        let (start, scale) = (simd.splat(start), simd.splat(scale));
+        let minus = simd.splat(T::ZERO - shift);
+        let mut sum = simd.zero();
+        let middle = values.len() / S::LANES * S::LANES;
+        let (whole, rest) = values.split_at_mut(middle);
+        for values in whole.chunks_exact_mut(S::LANES) {
+            let x = simd.sub(simd.load(values), start);
+            let exp = T::exp(simd, simd.mul_add(x, scale, minus));
+            simd.store(exp, values);
+            sum = simd.add(sum, exp);
+        }
+        let x = simd.sub(simd.load_part(rest), start);
+        simd.store_part(T::exp(simd, simd.mul_add(x, scale, minus)), rest);
+        let mut lanes = [T::ZERO; MOST_LANES];
+        simd.store(sum, &mut lanes);
+        lanes.iter().chain(&*rest).fold(T::ZERO, |a, &b| a + b)
+    }
+}
+
+/// The `x` with the largest `scale x`, and the sum of `exp(scale (x − largest))`, which are put in the place of every `x`: a large
+/// number that all have in common costs no digits. An infinite one where all `scale x` are minus infinity, and zeros.
+pub fn exp_in_range<T: Scalar>(values: &mut [T], scale: T) -> (T, f64) {
+    // So few at a time that their sum keeps its digits in single precision.
+    const SOME: usize = 512;
+    struct InRange<'a, T>(&'a mut [T], T);
+    impl<T: Scalar> Kernel<T> for InRange<'_, T> {
+        type Output = (T, f64);
 
         #[inline(always)]
-        fn run<S: Simd<T>>(self, simd: S) -> T {
-            let Self(values, scale, shift) = self;
-            let (scale, minus) = (simd.splat(scale), simd.splat(T::ZERO - shift));
-            let mut sum = simd.zero();
-            let middle = values.len() / S::LANES * S::LANES;
-            let (whole, rest) = values.split_at_mut(middle);
-            for values in whole.chunks_exact_mut(S::LANES) {
-                let exp = T::exp(simd, simd.mul_add(simd.load(values), scale, minus));
-                simd.store(exp, values);
-                sum = simd.add(sum, exp);
+        fn run<S: Simd<T>>(self, simd: S) -> (T, f64) {
+            let Self(values, scale) = self;
+            let sign = if scale < T::ZERO {
+                T::ZERO - T::ONE
+            } else {
+                T::ONE
+            };
+            let top = Largest(values, sign).run(simd);
+            if top == T::from_f64(f64::NEG_INFINITY) {
+                values.fill(T::ZERO);
+                return (top * sign, 0.0);
             }
-            let exp = T::exp(simd, simd.mul_add(simd.load_part(rest), scale, minus));
-            simd.store_part(exp, rest);
-            let mut lanes = [T::ZERO; MOST_LANES];
-            simd.store(sum, &mut lanes);
-            lanes.iter().chain(&*rest).fold(T::ZERO, |a, &b| a + b)
+            let top = top * sign;
+            let mut sum = 0.0;
+            for some in values.chunks_mut(SOME) {
+                sum += Exp(some, top, scale, T::ZERO).run(simd).to_f64();
+            }
+            (top, sum)
         }
     }
-    T::run(Exp(values, scale, shift))
+    T::run(InRange(values, scale))
 }
 
 /// Puts `of(x)` in the place of every `x`. What `of` captures by value stays in registers: give these functions closures
@@ -122,32 +166,47 @@ pub fn zip_in_place<T: Scalar>(values: &mut [T], others: &[T], of: impl Fn(T, T)
 
 /// `Σ of(x)`, where `of` may change `x`: in lanes, and so few at a time that the sum keeps its digits in single precision.
 pub fn sum_of<T: Scalar>(values: &mut [T], of: impl Fn(&mut T) -> T) -> f64 {
+    let [sum] = sums_of(values, |x| [of(x)]);
+    sum
+}
+
+/// The same of several numbers for each `x`.
+pub fn sums_of<T: Scalar, const N: usize>(
+    values: &mut [T],
+    of: impl Fn(&mut T) -> [T; N],
+) -> [f64; N] {
     const SOME: usize = 512;
-    struct Sum<'a, T, F>(&'a mut [T], F);
-    impl<T: Scalar, F: Fn(&mut T) -> T> Kernel<T> for Sum<'_, T, F> {
-        type Output = f64;
+    struct Sums<'a, T, F, const N: usize>(&'a mut [T], F);
+    impl<T: Scalar, F: Fn(&mut T) -> [T; N], const N: usize> Kernel<T> for Sums<'_, T, F, N> {
+        type Output = [f64; N];
 
         #[inline(always)]
-        fn run<S: Simd<T>>(self, _: S) -> f64 {
+        fn run<S: Simd<T>>(self, _: S) -> [f64; N] {
             let Self(values, of) = self;
-            let mut sum = 0.0;
+            let mut sums = [0.0; N];
             for some in values.chunks_mut(SOME) {
-                let mut lanes = [T::ZERO; 2 * MOST_LANES];
+                let mut lanes = [[T::ZERO; 2 * MOST_LANES]; N];
                 let mut each = some.chunks_exact_mut(2 * MOST_LANES);
                 for values in &mut each {
-                    for (lane, value) in lanes.iter_mut().zip(values) {
-                        *lane = *lane + of(value);
+                    for (lane, value) in values.iter_mut().enumerate() {
+                        for (lanes, number) in lanes.iter_mut().zip(of(value)) {
+                            lanes[lane] = lanes[lane] + number;
+                        }
                     }
                 }
-                for (lane, value) in lanes.iter_mut().zip(each.into_remainder()) {
-                    *lane = *lane + of(value);
+                for (lane, value) in each.into_remainder().iter_mut().enumerate() {
+                    for (lanes, number) in lanes.iter_mut().zip(of(value)) {
+                        lanes[lane] = lanes[lane] + number;
+                    }
                 }
-                for lane in lanes {
-                    sum += lane.to_f64();
+                for (sum, lanes) in sums.iter_mut().zip(lanes) {
+                    for lane in lanes {
+                        *sum += lane.to_f64();
+                    }
                 }
             }
-            sum
+            sums
         }
     }
-    T::run(Sum(values, of))
+    T::run(Sums(values, of))
 }

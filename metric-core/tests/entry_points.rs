@@ -13,7 +13,8 @@ use metric_core::{
     Among, BruteForce, CosineSimilarity, Error, Euclidean, GreatCircle, Hellinger, InnerProduct,
     JensenShannon, Lorentz, Mahalanobis, Metric, NeighborIndex, Poincare, Relevance, VpTree,
     each_row, gather, knn, knn_among, knn_among_self, knn_self, knn_where, one_to_many, paired,
-    pairwise, pairwise_similarity, radius, radius_self, scatter, scatter_groups, walk, walk_self,
+    pairwise, pairwise_similarity, radius, radius_self, scatter, scatter_groups, walk, walk_both,
+    walk_self,
 };
 use ndarray::{Array2, ArrayView1, ArrayView2, array};
 use rand::SeedableRng;
@@ -56,6 +57,7 @@ fn of_two<D: Metric<f32> + Copy + 'static>(d: D) -> Vec<Pair> {
         };
         "paired", "x", "y": |x, y| paired(&d, x, y);
         "walk", "x", "y": |x, y| walk(&d, x, y, &Pieces);
+        "walk_both", "x", "y": |x, y| walk_both(&d, (x, &Pieces), (y, &Pieces));
         "scatter", "x", "y": |x, y| scatter(&d, x, y, |_, _| {});
         "scatter_groups", "x", "y": |x, y| scatter_groups(&d, x, y, &[x.nrows()], |_, _| {});
         "gather", "x", "y": |x, y| gather(&d, x, y, |_, _, _| {});

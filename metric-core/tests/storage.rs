@@ -10,7 +10,8 @@ use half::{bf16, f16};
 use metric_core::{
     Among, BruteForce, CosineSimilarity, Element, Error, Euclidean, InnerProduct, NeighborIndex,
     Relevance, each_row, gather, knn, knn_among, knn_among_self, knn_self, knn_where, one_to_many,
-    paired, pairwise, pairwise_similarity, radius, radius_self, scatter, walk, walk_self,
+    paired, pairwise, pairwise_similarity, radius, radius_self, scatter, walk, walk_both,
+    walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
 
@@ -57,6 +58,10 @@ fn same<E: Element<Acc = f32>>(
     same!(
         walk(distance, x, y, &Pieces),
         walk(distance, wide_x, wide_y, &Pieces)
+    );
+    same!(
+        walk_both(distance, (x, &Pieces), (y, &Pieces)),
+        walk_both(distance, (wide_x, &Pieces), (wide_y, &Pieces))
     );
     same!(
         walk_self(distance, stored, &Pieces),

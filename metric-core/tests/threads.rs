@@ -12,7 +12,7 @@ use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
     CosineSimilarity, Distance, InnerProduct, Relevance, Scalar, gather, knn, knn_self, knn_where,
     one_to_many, paired, pairwise, pairwise_similarity, radius, scatter, scatter_groups, walk,
-    walk_self,
+    walk_both, walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
 use rand::SeedableRng;
@@ -61,6 +61,13 @@ fn answers<'a, T: Scalar>(
         answer(
             "walk_self",
             Box::new(move || pieces(walk_self(distance, y, &Pieces).unwrap())),
+        ),
+        answer(
+            "walk_both",
+            Box::new(move || {
+                let [of_x, of_y] = walk_both(distance, (x, &Pieces), (y, &Pieces)).unwrap();
+                [pieces(of_x), pieces(of_y)].concat()
+            }),
         ),
         answer(
             "scatter_groups",

@@ -13,7 +13,7 @@ use metric_core::retrieval::RetrievalMetric::{
 use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
     Euclidean, Relevance, Scalar, SquaredEuclidean, each_row, gather, pairwise, scatter,
-    scatter_groups, walk, walk_self,
+    scatter_groups, walk, walk_both, walk_self,
 };
 use metric_testkit::oracle;
 use ndarray::{Array1, Array2, ArrayViewMut2, s};
@@ -44,6 +44,18 @@ fn walks_see_the_matrix<T: Scalar>() {
                 "row {i} is not in order"
             );
             ensure!(bits(&joined(pieces)) == bits(row), "walk, row {i}");
+        }
+        let [of_x, of_y] = walk_both(distance, (x.view(), &Pieces), (y.view(), &Pieces)).unwrap();
+        ensure!(
+            [of_x.len(), of_y.len()] == [x.nrows(), y.nrows()],
+            "{} and {} rows",
+            of_x.len(),
+            of_y.len()
+        );
+        for (lines, pieces) in [(matrix.rows(), of_x), (matrix.columns(), of_y)] {
+            for (i, (pieces, line)) in pieces.iter().zip(lines).enumerate() {
+                ensure!(bits(&joined(pieces)) == bits(line), "walk_both, row {i}");
+            }
         }
         let whole = walk(distance, x.view(), x.view(), &Pieces).unwrap();
         let half = walk_self(distance, x.view(), &Pieces).unwrap();
@@ -411,5 +423,23 @@ fn walks_over_many_blocks_see_every_pair() {
     for (half, whole) in half.iter().zip(&whole) {
         assert_eq!(half.len(), 9);
         assert_eq!(joined(half), joined(whole));
+    }
+    // And with two blocks of another side, whichever of the two has more.
+    let some = rows.slice(s![..200, ..]);
+    for (x, y) in [(rows.view(), some), (some, rows.view())] {
+        let [of_x, of_y] = walk_both(&Euclidean, (x, &Pieces), (y, &Pieces)).unwrap();
+        let (of_rows, of_some) = if of_x.len() > of_y.len() {
+            (of_x, of_y)
+        } else {
+            (of_y, of_x)
+        };
+        for (row, whole) in of_rows.iter().zip(&whole) {
+            assert_eq!(row.len(), 2);
+            assert_eq!(joined(row), joined(whole)[..200]);
+        }
+        for (row, whole) in of_some.iter().zip(&whole) {
+            assert_eq!(row.len(), 9);
+            assert_eq!(joined(row), joined(whole));
+        }
     }
 }

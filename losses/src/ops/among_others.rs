@@ -1,6 +1,7 @@
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use metric_core::Scalar;
 
+use super::both_ways::{numbered, stream_both_ways};
 use super::row_loss::RowLoss;
 use super::row_pairs::{RowPairs, Terms};
 use super::soft_max::{exp_in_range, sigmoid, softplus};
@@ -45,12 +46,15 @@ pub(crate) fn stream_pairs(
     [rows, partners, candidates]: [&Tensor<2>; 3],
     both_ways: bool,
 ) -> Option<Tensor<1>> {
-    let found = stream_among(scale, way, [rows, partners, candidates], 0)?;
+    let there = || stream_among(scale, way, [rows, partners, candidates], 0);
     if !both_ways {
-        return Some(found);
+        return there();
     }
-    let back = stream_among(scale, way, [partners, rows, rows], 0)?;
-    Some((found + back) * 0.5)
+    let given = Tensor::full([1], scale, (&rows.device(), rows.dtype()));
+    stream_both_ways(given, way, [rows, candidates]).or_else(|| {
+        let back = stream_among(scale, way, [partners, rows, rows], 0)?;
+        Some((there()? + back) * 0.5)
+    })
 }
 
 /// The same against negatives, among which there is no partner.
@@ -70,16 +74,11 @@ fn stream_among(
     [rows, partners, columns]: [&Tensor<2>; 3],
     first: usize,
 ) -> Option<Tensor<1>> {
-    let ([n, _], [m, _]) = (rows.dims(), columns.dims());
     let (distance, reducer) = way;
-    let own = distance.paired(rows.clone(), partners.clone());
-    let device = rows.device();
-    let numbers = |from: usize, count: usize| {
-        let numbers = from as i64..(from + count) as i64;
-        Tensor::<1, Int>::arange(numbers, &device)
-    };
-    let batch = (rows.clone(), numbers(0, n).into());
-    let reference = Some((columns.clone(), numbers(first, m).into()));
+    let own = distance
+        .paired(rows.clone(), partners.clone())
+        .unsqueeze_dim(1);
     let loss = AmongOthers { scale, reducer };
-    stream_with(&loss, way, batch, reference, Some(own.reshape([n, 1])))
+    let reference = Some(numbered(columns, first));
+    stream_with(&loss, way, numbered(rows, 0), reference, Some(own))
 }

@@ -177,7 +177,7 @@ impl<T: Scalar> Rows<'_, T> {
 }
 
 /// The largest of logarithms, and `exp(log − largest)` of each; `None` if some lie too far apart to have a common exponent.
-fn relative_to_common<T: Scalar>(logs: &[f64]) -> Option<(T, Vec<T>)> {
+pub(super) fn relative_to_common<T: Scalar>(logs: &[f64]) -> Option<(T, Vec<T>)> {
     let some = logs.iter().copied().filter(|&log| log > f64::NEG_INFINITY);
     let most = some.clone().reduce(f64::max).unwrap_or(0.0);
     let common = T::from_f64(most);

@@ -1,6 +1,7 @@
 //! Losses over all pairs whose matrix is never held: values and exact gradients in memory that is linear in the batch.
 
 mod among_others;
+mod both_ways;
 mod log_sum_exp_loss;
 mod operation;
 mod pair_lists;
@@ -16,6 +17,7 @@ mod tests;
 mod two_parts;
 
 pub(crate) use among_others::{AmongOthers, stream_against_negatives, stream_pairs};
+pub(crate) use both_ways::stream_both_ways;
 pub(crate) use log_sum_exp_loss::{LogSumExpLoss, SeenRow};
 pub(crate) use operation::Found;
 pub use row_loss::{RowLoss, row_loss};

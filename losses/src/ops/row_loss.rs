@@ -14,7 +14,7 @@ use crate::reducer::Reducer;
 /// The engine shows each row all its distances at once and takes their derivatives from where they were: no matrix is held,
 /// and gradients are exact.
 ///
-/// Cost: the distances of all pairs and two products of the size `n × m × dim`; memory `O((n + m) dim)` and 16 MB.
+/// Cost: the distances of all pairs and two products of the size `n × m × dim`; memory `O((n + m) dim)` and 8 MB.
 ///
 /// # Examples
 ///

@@ -1,7 +1,7 @@
 use metric_core::simd::{map_in_place, zip_in_place};
 use metric_core::{
     Distance, Euclidean, Form, Gathered, InnerProduct, RowProgram, Scalar, Scattered, Similarity,
-    SquaredEuclidean, each_row, gather, one_to_many, scatter, walk_self,
+    SquaredEuclidean, each_row, gather, one_to_many, scatter, walk_both, walk_self,
 };
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -51,6 +51,25 @@ impl Way {
             EmbeddingDistance::Euclidean => Some(Self::Euclidean),
             EmbeddingDistance::SquaredEuclidean => Some(Self::SquaredEuclidean),
             EmbeddingDistance::Lp { .. } | EmbeddingDistance::SignalToNoise => None,
+        }
+    }
+
+    /// Makes the engine's numbers of a row with the rows `first..` of another side distances.
+    fn make_distances<T: Scalar>(
+        self,
+        values: &mut [T],
+        (own, row): (&Side<'_, T>, usize),
+        (others, first): (&Side<'_, T>, usize),
+    ) {
+        match self {
+            Self::Cosine => {
+                let inverse = own.inverse[row];
+                zip_in_place(values, &others.inverse[first..], move |product, other| {
+                    T::ONE - product * inverse * other
+                });
+            }
+            Self::InnerProduct => map_in_place(values, |product| T::ZERO - product),
+            Self::Euclidean | Self::SquaredEuclidean => {}
         }
     }
 }
@@ -258,6 +277,33 @@ impl<'a, T: Scalar> Rows<'a, T> {
         found.ok()
     }
 
+    /// The same of a batch and a reference set: what rows of the one keep of their distances to the other's, and the other way
+    /// round.
+    pub(super) fn see_both_sides<S: Send>(
+        &self,
+        start: impl Fn(usize) -> S + Sync,
+        see: impl Fn(&mut S, usize, usize, &mut [T]) + Sync,
+    ) -> Option<[Vec<S>; 2]> {
+        let sides = [&self.x, self.columns()];
+        let of_side = |own: usize| {
+            let (start, see) = (&start, &see);
+            let (own, others) = (sides[own], sides[1 - own]);
+            let see = move |state: &mut S, row: usize, first: usize, values: &mut [T]| {
+                self.way.make_distances(values, (own, row), (others, first));
+                see(state, row, first, values);
+            };
+            Seen { start, see }
+        };
+        let (of_x, of_y) = (of_side(0), of_side(1));
+        let [x, y] = sides.map(|side| side.rows.view());
+        let found = match self.way {
+            Way::Cosine | Way::InnerProduct => walk_both(&Product, (x, &of_x), (y, &of_y)),
+            Way::Euclidean => walk_both(&Euclidean, (x, &of_x), (y, &of_y)),
+            Way::SquaredEuclidean => walk_both(&SquaredEuclidean, (x, &of_x), (y, &of_y)),
+        };
+        found.ok()
+    }
+
     /// The gradient by the rows of a batch of a loss whose derivative by the distance of a pair, in both rows' parts of it
     /// together, can be told from the distance: `slope(row, first, distances)` puts it in the place of some distances of a
     /// row, those to rows `first..`. `None` where the engine refuses the numbers.
@@ -303,7 +349,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
         (terms, factor)
     }
 
-    fn given_of(&self, row: usize) -> T {
+    pub(super) fn given_of(&self, row: usize) -> T {
         self.given.map_or(T::ZERO, |given| given[row])
     }
 
@@ -320,17 +366,8 @@ impl<'a, T: Scalar> Rows<'a, T> {
 
     /// Makes the engine's numbers of a row with columns `first..` distances.
     fn make_distances(&self, row: usize, first: usize, values: &mut [T]) {
-        match self.way {
-            Way::Cosine => {
-                let inverse = self.x.inverse[row];
-                let others = &self.columns().inverse[first..];
-                zip_in_place(values, others, move |product, other| {
-                    T::ONE - product * inverse * other
-                });
-            }
-            Way::InnerProduct => map_in_place(values, |product| T::ZERO - product),
-            Way::Euclidean | Way::SquaredEuclidean => {}
-        }
+        self.way
+            .make_distances(values, (&self.x, row), (self.columns(), first));
     }
 
     /// Makes the derivatives by the distances of a row to columns `first..`, as they were `before`, weights of the engine.

@@ -1,5 +1,5 @@
 use metric_core::Scalar;
-use metric_core::simd::{exp_in_place, largest, map_in_place};
+use metric_core::simd::{self, map_in_place};
 
 /// `log Σ eˣ` as the largest of the numbers and `Σ exp(x − largest)`, so that it neither overflows nor loses all terms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,28 +53,10 @@ impl LogSumExp {
 /// Puts `exp(scale x − largest)` in the place of every `x`, for `largest` the largest `scale x`; 0 in that of an `x` with
 /// `scale x` minus infinity. Their shares `exp(scale x) / Σ exp(scale x)` are these over the sum.
 pub fn exp_in_range<T: Scalar>(values: &mut [T], scale: f64) -> LogSumExp {
-    // So few at a time that their sum keeps its digits in single precision.
-    const SOME: usize = 512;
-    // The number with the largest product, which is taken off before anything is scaled: a large number that all have in
-    // common costs no digits.
-    let sign = if scale < 0.0 {
-        T::ZERO - T::ONE
-    } else {
-        T::ONE
-    };
-    let top = largest(values, sign) * sign;
-    let largest = top.to_f64() * scale;
-    if largest == f64::NEG_INFINITY {
-        values.fill(T::ZERO);
-        return LogSumExp::NOTHING;
-    }
-    map_in_place(values, move |value| value - top);
-    let scale = T::from_f64(scale);
-    let some = values.chunks_mut(SOME);
-    let sum = some.map(|some| exp_in_place(some, scale, T::ZERO).to_f64());
+    let (top, sum) = simd::exp_in_range(values, T::from_f64(scale));
     LogSumExp {
-        largest,
-        sum: sum.sum(),
+        largest: top.to_f64() * scale,
+        sum,
     }
 }
 

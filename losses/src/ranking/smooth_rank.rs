@@ -5,7 +5,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, IndexingUpdateOp, Tensor};
 use metric_core::Scalar;
-use metric_core::simd::{exp_in_place, sum_of, zip_in_place};
+use metric_core::simd::{exp_in_place, largest, sums_of, zip_in_place};
 
 use crate::distance::EmbeddingDistance;
 use crate::labels::Labels;
@@ -182,6 +182,9 @@ pub(crate) fn may_be_their_own<T: Scalar>(rows: &Rows<'_, T>, distance: Embeddin
 /// The mean of `loss` over the positives of one row, and the row itself if it is [shown](RowPairs::itself), with its
 /// derivatives in the place of the distances; no term of a row without positives. The distance of a row to itself is a
 /// constant.
+///
+/// Negatives so far behind a positive that `σ` is below `ε²` have no derivative, and nor has a rank whose own is below `ε³`: their
+/// products could leave the normal range of numbers, beyond which some processors take a hundred times as long.
 pub(crate) fn row_over_positives<T: Scalar>(
     mut pairs: RowPairs<'_, T>,
     temperature: f64,
@@ -195,18 +198,31 @@ pub(crate) fn row_over_positives<T: Scalar>(
     set.extend(pairs.itself);
     let size = set.len() as f64;
     let scale = T::from_f64(1.0 / temperature);
+    let least = T::EPSILON * T::EPSILON;
+    let behind = -least.to_f64().ln() * temperature;
+    let nearest = T::ZERO - largest(pairs.distances, T::ZERO - T::ONE);
     let mut slopes = vec![T::ZERO; pairs.distances.len()];
-    let mut before = slopes.clone();
+    let mut steepness = slopes.clone();
     let mut of_set = vec![0.0; set.len()];
     let mut sum = 0.0;
     for (p, &to_positive) in set.iter().enumerate() {
-        // σ of negatives; no exponential leaves the range, and pairs that are none come to nothing.
-        let most = T::from_f64(80.0);
-        zip_in_place(&mut before, pairs.distances, move |_, d| {
-            let exponent = (d - to_positive) * scale;
-            if exponent < most { exponent } else { most }
-        });
-        exp_in_place(&mut before, T::ONE, T::ZERO);
+        let [negatives, steep] = if (nearest - to_positive).to_f64() > behind {
+            [0.0; 2]
+        } else {
+            // No exponential leaves the range, and pairs that are none come to nothing.
+            let most = T::from_f64(80.0);
+            zip_in_place(&mut steepness, pairs.distances, move |_, d| {
+                let exponent = (d - to_positive) * scale;
+                if exponent < most { exponent } else { most }
+            });
+            exp_in_place(&mut steepness, T::ONE, T::ZERO);
+            sums_of(&mut steepness, move |power| {
+                let share = T::ONE / (T::ONE + *power);
+                let steep = share * (T::ONE - share);
+                *power = if steep > least { steep } else { T::ZERO };
+                [share, *power]
+            })
+        };
         let others: Vec<f64> = set
             .iter()
             .map(|&d| sigmoid_of(((to_positive - d) * scale).to_f64()))
@@ -218,23 +234,21 @@ pub(crate) fn row_over_positives<T: Scalar>(
             by_negatives,
         } = loss(Ahead {
             positives: (0..set.len()).filter(but_itself).map(|q| others[q]).sum(),
-            negatives: sum_of(&mut before, |power| {
-                *power = T::ONE / (T::ONE + *power);
-                *power
-            }),
+            negatives,
             set_size: size,
         });
         sum += value;
 
-        let steepness = |share: f64| share * (1.0 - share) / (temperature * size);
         let by_negatives = by_negatives / (temperature * size);
-        let weight = T::from_f64(by_negatives);
-        zip_in_place(&mut slopes, &before, move |slope, share| {
-            slope - share * (T::ONE - share) * weight
-        });
-        of_set[p] += by_negatives * sum_of(&mut before, |share| *share * (T::ONE - *share));
+        if steep > 0.0 && by_negatives.abs() > (least * T::EPSILON).to_f64() {
+            let weight = T::from_f64(by_negatives);
+            zip_in_place(&mut slopes, &steepness, move |slope, steep| {
+                slope - steep * weight
+            });
+            of_set[p] += by_negatives * steep;
+        }
         for q in (0..set.len()).filter(but_itself) {
-            let slope = by_positives * steepness(others[q]);
+            let slope = by_positives * others[q] * (1.0 - others[q]) / (temperature * size);
             of_set[p] += slope;
             of_set[q] -= slope;
         }

@@ -4,8 +4,10 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
-use crate::numerics::{divide, l2_normalize, log_one_plus_sum_exp, zero_without_rows};
-use crate::ops::stream_pairs;
+use crate::numerics::{
+    at_least_f32, divide, l2_normalize, log_one_plus_sum_exp, zero_without_rows,
+};
+use crate::ops::{stream_both_ways, stream_pairs};
 use crate::reducer::Reducer;
 use crate::temperature::Temperature;
 
@@ -102,6 +104,11 @@ impl ClipLoss {
             return zero;
         }
         let [n, _] = a.dims();
+        let [a, b] = [a, b].map(at_least_f32);
+        let way = (EmbeddingDistance::Cosine, Reducer::Mean);
+        if let Some(loss) = stream_both_ways(self.temperature.inverse(&a), way, [&a, &b]) {
+            return loss;
+        }
         let [a, b] = [a, b].map(l2_normalize);
         // Products over `T` are those of one side's rows over `T`, through which `T` has its gradient.
         let way = (EmbeddingDistance::InnerProduct, Reducer::Mean);

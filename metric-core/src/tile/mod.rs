@@ -16,7 +16,7 @@ use std::ops::Range;
 
 pub(crate) use blocks::{Blocks, products};
 pub use gather::{Gathered, gather};
-pub use program::{RowProgram, walk, walk_self};
+pub use program::{RowProgram, walk, walk_both, walk_self};
 pub(crate) use program::{meet, walk_half, walk_rows};
 pub use scatter::{Scattered, each_row, scatter, scatter_groups};
 

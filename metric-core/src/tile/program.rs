@@ -14,12 +14,12 @@ use crate::{Distance, Element, Error, Law, Scalar};
 
 /// Columns of a tile.
 const TILE: usize = 512;
-/// Rows and columns of a tile where both are the same set, at most: whole strips and panels of all kernels.
-const SQUARE: usize = 192;
+/// Rows and columns of a tile that is seen from both, at most: it and what it is turned into stay in the cache of a core.
+const SQUARE: usize = 256;
 /// Panels of all kernels are parts of it.
 const PANEL: usize = 64;
 
-/// What to do with the distances of each row, which come tile by tile; run it with [`walk`] or [`walk_self`].
+/// What to do with the distances of each row, which come tile by tile; run it with [`walk`], [`walk_self`] or [`walk_both`].
 ///
 /// This is how to compute anything over all pairs without holding their matrix: a k-th distance, a histogram, a
 /// log-sum-exp, a hardest example. The engine computes tiles of distances as fast as the distance allows, in
@@ -122,6 +122,73 @@ where
     })
 }
 
+/// Shows one program the distances `d(xᵢ, yⱼ)` of every row of `x` `[n, dim]` to every row of `y` `[m, dim]`, and another those of
+/// every row of `y` to every row of `x`, at half the cost of two [`walk`]s.
+///
+/// Each tile serves both its rows and its columns, in a fixed order of their own that need not ascend. The states of all rows
+/// of both sides are held. The same results for any number of threads.
+///
+/// # Errors
+///
+/// [`Error::Empty`], [`Error::DimMismatch`], [`Error::NonFinite`], or what [`Distance::check`] refuses.
+///
+/// # Examples
+///
+/// The farthest row of the other side, for both sides:
+///
+/// ```
+/// use metric_core::{Manhattan, RowProgram, walk_both};
+/// use ndarray::array;
+///
+/// struct Farthest;
+/// impl RowProgram<f32> for Farthest {
+///     type State = f32;
+///     type Output = f32;
+///     fn start(&self, _row: usize) -> f32 {
+///         0.0
+///     }
+///     fn see(&self, farthest: &mut f32, _row: usize, _first: usize, distances: &[f32]) {
+///         *farthest = distances.iter().fold(*farthest, |far, &d| far.max(d));
+///     }
+///     fn finish(&self, _row: usize, farthest: f32) -> f32 {
+///         farthest
+///     }
+/// }
+/// let (x, y) = (array![[0.0f32], [2.0]], array![[1.0], [5.0], [2.0]]);
+/// let [of_x, of_y] = walk_both(&Manhattan, (x.view(), &Farthest), (y.view(), &Farthest))?;
+/// assert_eq!(of_x, [5.0, 3.0]);
+/// assert_eq!(of_y, [1.0, 5.0, 2.0]);
+/// # Ok::<(), metric_core::Error>(())
+/// ```
+pub fn walk_both<E, D, P, Q>(
+    distance: &D,
+    (x, of_x): (ArrayView2<'_, E>, &P),
+    (y, of_y): (ArrayView2<'_, E>, &Q),
+) -> Result<[Vec<P::Output>; 2], Error>
+where
+    E: Element,
+    D: Distance<E::Acc> + ?Sized,
+    P: RowProgram<E::Acc>,
+    Q: RowProgram<E::Acc, Output = P::Output>,
+{
+    let (x, y) = Rows::checked_pair_for(distance, ("x", x), ("y", y))?;
+    let pair = |a: &[E::Acc], b: &[E::Acc]| distance.distance(a, b);
+    let blocks = Blocks::new(distance.form(), &pair, &x, Some(&y));
+    let (mut rows, mut columns) = (states(of_x, x.len()), states(of_y, y.len()));
+    let side = tile_side(x.len().max(y.len()));
+    let rows_seen = Parts::new(&mut rows, side);
+    let columns_seen = Parts::new(&mut columns, side);
+    meet_tiles(
+        &blocks,
+        side,
+        [&rows_seen.ranges, &columns_seen.ranges],
+        |_, _| [true; 2],
+        |i, columns, tile| rows_seen.show(i, columns, tile, |s, r, f, d| of_x.see(s, r, f, d)),
+        |j, rows, tile| columns_seen.show(j, rows, tile, |s, r, f, d| of_y.see(s, r, f, d)),
+    );
+    Ok([finished(of_x, rows), finished(of_y, columns)])
+}
+
 /// As [`walk`], with the states of at most so many rows a thread.
 pub(crate) fn walk_rows<T, D, P>(
     distance: &D,
@@ -166,20 +233,24 @@ where
 {
     let pair = |a: &[T], b: &[T]| distance.distance(a, b);
     let blocks = Blocks::new(distance.form(), &pair, x, None);
-    let states = (0..x.len()).map(|row| program.start(row)).collect();
-    meet(&blocks, states, |state, row, first, distances| {
-        program.see(state, row, first, distances);
-    })
-    .into_iter()
-    .enumerate()
-    .map(|(row, state)| program.finish(row, state))
-    .collect()
+    let states = meet(&blocks, states(program, x.len()), |state, row, first, d| {
+        program.see(state, row, first, d);
+    });
+    finished(program, states)
+}
+
+fn states<T, P: RowProgram<T>>(program: &P, rows: usize) -> Vec<P::State> {
+    (0..rows).map(|row| program.start(row)).collect()
+}
+
+fn finished<T, P: RowProgram<T>>(program: &P, states: Vec<P::State>) -> Vec<P::Output> {
+    let states = states.into_iter().enumerate();
+    states
+        .map(|(row, state)| program.finish(row, state))
+        .collect()
 }
 
 /// Every unordered pair of blocks once, seen from both sides, with a state for each row.
-///
-/// In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block is in one pair of a step, so that the
-/// pairs of a step run in parallel and a block meets the others in a fixed order.
 pub(crate) fn meet<T, V, S>(
     blocks: &Blocks<'_, T, V>,
     mut states: Vec<S>,
@@ -190,41 +261,92 @@ where
     V: Fn(&[T], &[T]) -> T + Sync + ?Sized,
     S: Send,
 {
-    // Few rows make smaller tiles, so that threads have something to share.
-    let side = (states.len() / 8 / PANEL * PANEL).clamp(PANEL, SQUARE);
-    let ranges: Vec<Range<usize>> = chunks(0..states.len(), side).collect();
-    let parts: Vec<Mutex<&mut [S]>> = states.chunks_mut(side).map(Mutex::new).collect();
-    let show = |block: usize, columns: &Range<usize>, values: &[T]| {
-        let mut states = parts[block].lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = ranges[block].clone();
-        for ((row, state), values) in rows.zip(states.iter_mut()).zip(values.chunks(side)) {
+    let side = tile_side(states.len());
+    let parts = Parts::new(&mut states, side);
+    let show = |part, columns: &Range<usize>, tile: &[T]| parts.show(part, columns, tile, &see);
+    let ranges = [&parts.ranges[..]; 2];
+    meet_tiles(blocks, side, ranges, |i, j| [i <= j, i < j], show, show);
+    drop(parts);
+    states
+}
+
+/// Rows and columns of a tile; few rows make smaller tiles, so that threads have something to share.
+fn tile_side(rows: usize) -> usize {
+    (rows / 8 / PANEL * PANEL).clamp(PANEL, SQUARE)
+}
+
+/// The states of one side's rows, in parts that are seen by one thread at a time.
+struct Parts<'a, S> {
+    side: usize,
+    ranges: Vec<Range<usize>>,
+    states: Vec<Mutex<&'a mut [S]>>,
+}
+
+impl<'a, S> Parts<'a, S> {
+    fn new(states: &'a mut [S], side: usize) -> Self {
+        Self {
+            side,
+            ranges: chunks(0..states.len(), side).collect(),
+            states: states.chunks_mut(side).map(Mutex::new).collect(),
+        }
+    }
+
+    /// Shows each row of a part its values of some columns.
+    fn show<T>(
+        &self,
+        part: usize,
+        columns: &Range<usize>,
+        tile: &[T],
+        see: impl Fn(&mut S, usize, usize, &[T]),
+    ) {
+        let mut states = self.states[part]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let rows = self.ranges[part].clone();
+        for ((row, state), values) in rows.zip(states.iter_mut()).zip(tile.chunks(self.side)) {
             see(state, row, columns.start, &values[..columns.len()]);
         }
-    };
+    }
+}
+
+/// Computes the tiles of blocks of rows and blocks of columns, and shows each to its rows and, turned, to its columns, if these
+/// want it.
+///
+/// In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block is in one pair of a step, so that the
+/// pairs of a step run in parallel and a block meets the others in a fixed order.
+fn meet_tiles<T, V>(
+    blocks: &Blocks<'_, T, V>,
+    side: usize,
+    [rows, columns]: [&[Range<usize>]; 2],
+    want: impl Fn(usize, usize) -> [bool; 2] + Sync,
+    see_rows: impl Fn(usize, &Range<usize>, &[T]) + Sync,
+    see_columns: impl Fn(usize, &Range<usize>, &[T]) + Sync,
+) where
+    T: Scalar,
+    V: Fn(&[T], &[T]) -> T + Sync + ?Sized,
+{
     let tile = || vec![T::ZERO; side * side];
     let isa = Isa::best();
-    let count = ranges.len();
+    let count = rows.len().max(columns.len());
     for step in 0..count {
-        (0..count)
+        (0..rows.len())
             .map(|i| (i, (step + count - i) % count))
-            .filter(|(i, j)| i <= j)
+            .filter(|&(i, j)| j < columns.len() && want(i, j)[0])
             .collect::<Vec<_>>()
             .into_par_iter()
             .for_each_init(
                 || (blocks.scratch(), tile(), tile()),
-                |(scratch, tile, transposed), (i, j)| {
-                    let (rows, columns) = (ranges[i].clone(), ranges[j].clone());
-                    blocks.pack(scratch, rows.clone());
-                    blocks.block(scratch, rows.clone(), columns.clone(), tile, side);
-                    show(i, &columns, tile);
-                    if i != j {
-                        let square = (rows.len(), columns.len());
-                        transpose(isa, (tile, side), square, (transposed, side));
-                        show(j, &rows, transposed);
+                |(scratch, tile, turned), (i, j)| {
+                    let (of_rows, of_columns) = (rows[i].clone(), columns[j].clone());
+                    blocks.pack(scratch, of_rows.clone());
+                    blocks.block(scratch, of_rows.clone(), of_columns.clone(), tile, side);
+                    see_rows(i, &of_columns, tile);
+                    if want(i, j)[1] {
+                        let shape = (of_rows.len(), of_columns.len());
+                        transpose(isa, (tile, side), shape, (turned, side));
+                        see_columns(j, &of_rows, turned);
                     }
                 },
             );
     }
-    drop(parts);
-    states
 }

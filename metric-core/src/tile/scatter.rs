@@ -20,7 +20,7 @@ const MOST_ROWS: usize = 6 * ROWS;
 /// Columns that one task takes of the weights of a wave.
 const COLUMNS: usize = 512;
 /// Bytes of the distances that are held at a time; if rows are long, those of two tasks.
-const WAVE: usize = 16 << 20;
+const WAVE: usize = 8 << 20;
 
 /// Sums of the rows and columns of a matrix of pair weights `W` `[n, m]`, which is never held.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ pub struct Scattered<T, R> {
 /// likewise for `y`: this is how a loss over all pairs gets exact gradients in `O((n + m) dim)` memory.
 ///
 /// Cost: the distances once and two products of the same size; beside the result, memory for a copy of `y` and at a time
-/// 16 MB of distances, or 96 rows of them, 576 of many. The same bits for any number of threads.
+/// 8 MB of distances, or 96 rows of them, 576 of many. The same bits for any number of threads.
 ///
 /// # Errors
 ///

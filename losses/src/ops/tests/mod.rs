@@ -77,6 +77,11 @@ fn losses_of_two_parts() -> impl Iterator<Item = (String, Forward)> {
     called(&["Contrastive", "threshold", "intra", "histogram"])
 }
 
+/// Those of rows that have a partner each.
+fn losses_of_partners() -> impl Iterator<Item = (String, Forward)> {
+    called(&["CLIP", "InfoNce", "MultipleNegatives"])
+}
+
 #[test]
 fn losses_of_two_parts_are_their_definitions_in_a_large_batch() {
     let mut found = 0;
@@ -91,7 +96,7 @@ fn losses_of_two_parts_are_their_definitions_in_a_large_batch() {
 fn losses_from_both_ends_of_pairs_are_their_definitions() {
     let case = Case::several_tiles();
     let mut found = 0;
-    for (name, forward) in log_sum_exp_losses() {
+    for (name, forward) in log_sum_exp_losses().chain(losses_of_partners()) {
         assert_is_definition(&name, &forward, &case);
         let (_, single) = run(&forward, &case, DType::F32);
         let (_, wanted) = by_definition(&forward, &case, DType::F64);
@@ -100,7 +105,7 @@ fn losses_from_both_ends_of_pairs_are_their_definitions() {
         assert!(off <= 1e-5 * size, "{name}: {off} of {size} in f32");
         found += 1;
     }
-    assert!(found >= 6 * 5, "{found}");
+    assert!(found >= 6 * 5 + 2 * 2 * 4 * 5, "{found}");
 }
 
 #[test]
@@ -133,6 +138,18 @@ fn parts_of_rows_may_lie_too_far_apart_for_both_ends() {
     assert_is_definition("NT-Xent", &forward, &case);
 }
 
+/// The sums of long rows are `e¹⁰⁰` times those of short ones.
+#[test]
+fn partners_may_weigh_too_differently_for_both_ways() {
+    let rows = Case::several_tiles().rows;
+    let longer = |(i, x): (usize, &f64)| x * (i / 6) as f64;
+    let rows: Vec<f64> = rows.iter().enumerate().map(longer).take(60 * 6).collect();
+    let case = Case::of("long and short", rows, (0..60).collect());
+    for (name, forward) in losses_of_partners() {
+        assert_is_definition(&name, &forward, &case);
+    }
+}
+
 #[test]
 fn labels_that_are_not_integers_are_streamed_too() {
     let kinds = [
@@ -160,7 +177,9 @@ fn labels_that_are_not_integers_are_streamed_too() {
 fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
     let (small, large) = (&cases()[0], &Case::several_tiles());
     let losses = losses().into_iter().map(|loss| (loss, small));
-    let of_both_ends = log_sum_exp_losses().chain(losses_of_two_parts());
+    let of_both_ends = log_sum_exp_losses()
+        .chain(losses_of_two_parts())
+        .chain(losses_of_partners());
     for ((name, forward), case) in losses.chain(of_both_ends.map(|loss| (loss, large))) {
         let runs = [1, 2, 5].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
