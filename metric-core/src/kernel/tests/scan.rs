@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::{cases, on_every_isa};
+use super::{cases, on_every_isa, small_whole};
 use crate::Scalar;
 use crate::kernel::Isa;
 use crate::kernel::scan::{first_non_finite, largest};
+use crate::simd::{exp_in_range, sums_of};
 
 /// Lengths around those of vectors, of unrolled loops and of blocks.
 fn lengths() -> Vec<usize> {
@@ -85,4 +86,64 @@ proptest! {
             assert_eq!(largest(&finite).to_bits(), wanted.to_bits(), "{isa:?}");
         });
     }
+}
+
+fn exponentials_are_those_of_the_gaps_to_the_largest<T: Scalar>(isa: Isa) {
+    let least = T::EPSILON.to_f64() * 8.0;
+    for length in lengths() {
+        for (scale, offset) in [(0.5, 0.0), (-3.0, 1e4), (-0.01, -2.0)] {
+            let numbers = (0..length).map(|i| T::from_f64(offset + f64::from(small_whole(i, 3))));
+            let mut values: Vec<T> = numbers.collect();
+            let away = T::from_f64(f64::INFINITY * -scale);
+            if length > 2 {
+                values[length / 2] = away; // of which there is nothing
+            }
+            let before = values.clone();
+            let (top, sum) = exp_in_range(&mut values, T::from_f64(scale));
+            let most = before.iter().map(|x| x.to_f64() * scale);
+            let most = most.fold(f64::NEG_INFINITY, f64::max);
+            assert_eq!(top.to_f64() * scale, most, "{isa:?}: {length}");
+            let mut total = 0.0;
+            for (x, got) in before.iter().zip(&values) {
+                let want = (scale * (x.to_f64() - top.to_f64())).exp();
+                let off = (got.to_f64() - want).abs();
+                assert!(off <= least * want, "{isa:?}: {got:?}, not {want}");
+                total += want;
+            }
+            assert!((sum - total).abs() <= least * total, "{isa:?}: {sum}");
+        }
+    }
+    for none in [vec![], vec![T::from_f64(f64::INFINITY); 40]] {
+        let mut values = none;
+        let (top, sum) = exp_in_range(&mut values, T::ZERO - T::ONE);
+        assert!(top.to_f64() == f64::INFINITY && sum == 0.0, "{isa:?}");
+        assert!(values.iter().all(|&x| x == T::ZERO), "{isa:?}");
+    }
+}
+
+fn several_sums_are_those_of_loops<T: Scalar>(isa: Isa) {
+    for length in lengths() {
+        let whole = |i| f64::from(small_whole(i, 7));
+        let mut values: Vec<T> = (0..length).map(|i| T::from_f64(whole(i))).collect();
+        let [sum, of_squares] = sums_of(&mut values, |x| {
+            let old = *x;
+            *x = *x + T::ONE;
+            [old, old * old]
+        });
+        let want: f64 = (0..length).map(whole).sum();
+        let of_their_squares: f64 = (0..length).map(|i| whole(i) * whole(i)).sum();
+        assert_eq!([sum, of_squares], [want, of_their_squares], "{isa:?}");
+        let more = (0..length).map(|i| whole(i) + 1.0);
+        assert!(values.iter().map(|x| x.to_f64()).eq(more), "{isa:?}");
+    }
+}
+
+#[test]
+fn exponentials_in_range_and_several_sums_are_their_definitions() {
+    on_every_isa(|isa| {
+        exponentials_are_those_of_the_gaps_to_the_largest::<f32>(isa);
+        exponentials_are_those_of_the_gaps_to_the_largest::<f64>(isa);
+        several_sums_are_those_of_loops::<f32>(isa);
+        several_sums_are_those_of_loops::<f64>(isa);
+    });
 }
