@@ -9,7 +9,7 @@ use crate::distance::EmbeddingDistance;
 use crate::host::to_vec;
 use crate::labels::Labels;
 use crate::numerics::{at_least_f32, l2_normalize, safe_sqrt};
-use crate::ops::{AmongOthers, Found, RowPairs, Rows, Stream, Terms, stream_with};
+use crate::ops::{AmongOthers, Found, RowPairs, Rows, Stream, Terms, select_rows, stream_with};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -63,7 +63,7 @@ impl ClassCosines {
                 of_rows * k as i64 + closest.squeeze_dim(1)
             }
         };
-        let own = l2_normalize(weight.clone().select(0, own));
+        let own = l2_normalize(select_rows(weight.clone(), own));
         Self {
             target: (rows.clone() * own.clone()).sum_dim(1),
             weight,

@@ -46,15 +46,24 @@ pub(crate) fn stream_pairs(
     [rows, partners, candidates]: [&Tensor<2>; 3],
     both_ways: bool,
 ) -> Option<Tensor<1>> {
-    let there = || stream_among(scale, way, [rows, partners, candidates], 0);
+    let all = [rows, partners, candidates];
     if !both_ways {
-        return there();
+        return stream_among(scale, way, all, 0);
     }
     let given = Tensor::full([1], scale, (&rows.device(), rows.dtype()));
-    stream_both_ways(given, way, [rows, candidates]).or_else(|| {
-        let back = stream_among(scale, way, [partners, rows, rows], 0)?;
-        Some((there()? + back) * 0.5)
-    })
+    let at_once = stream_both_ways(given, way, [rows, candidates]);
+    at_once.or_else(|| stream_each_way(scale, way, all))
+}
+
+/// The mean of partners among candidates and of rows among rows, one after the other, for numbers that cannot be had at once.
+pub(crate) fn stream_each_way(
+    scale: f64,
+    way: (EmbeddingDistance, Reducer),
+    [rows, partners, candidates]: [&Tensor<2>; 3],
+) -> Option<Tensor<1>> {
+    let there = stream_among(scale, way, [rows, partners, candidates], 0)?;
+    let back = stream_among(scale, way, [partners, rows, rows], 0)?;
+    Some((there + back) * 0.5)
 }
 
 /// The same against negatives, among which there is no partner.

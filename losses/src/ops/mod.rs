@@ -8,6 +8,7 @@ mod pair_lists;
 mod row_loss;
 mod row_pairs;
 mod rows;
+mod select_rows;
 mod side;
 mod soft_max;
 mod stream;
@@ -16,7 +17,9 @@ mod sums_of_pairs;
 mod tests;
 mod two_parts;
 
-pub(crate) use among_others::{AmongOthers, stream_against_negatives, stream_pairs};
+pub(crate) use among_others::{
+    AmongOthers, stream_against_negatives, stream_each_way, stream_pairs,
+};
 pub(crate) use both_ways::stream_both_ways;
 pub(crate) use log_sum_exp_loss::{LogSumExpLoss, SeenRow};
 pub(crate) use operation::Found;
@@ -24,6 +27,7 @@ pub use row_loss::{RowLoss, row_loss};
 pub use row_pairs::{RowPairs, Terms};
 pub(crate) use row_pairs::{closest, farthest};
 pub(crate) use rows::Rows;
+pub(crate) use select_rows::select_rows;
 pub use soft_max::{LogSumExp, exp_in_range};
 pub(crate) use soft_max::{log_one_plus, sigmoid, softplus};
 pub(crate) use stream::{Labelled, Stream, stream, stream_with};

@@ -155,10 +155,12 @@ mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::backend::{Flex, TensorMetadata};
     use burn::tensor::{DType, Element, TensorData};
+    use metric_core::Scalar;
     use metric_core::simd::map_in_place;
     use ndarray::ArrayView2;
+    use rayon::prelude::*;
 
-    use super::{Found, Four, Inputs, Task, TaskOps};
+    use super::{Found, Four, Inputs, SOME, Task, TaskOps};
 
     impl TaskOps for Flex {
         fn task(
@@ -181,16 +183,18 @@ mod flex {
 
         fn scaled(mut gradient: FlexTensor, above: FlexTensor) -> FlexTensor {
             match gradient.dtype() {
-                DType::F64 => {
-                    let above = above.storage::<f64>()[0];
-                    map_in_place(gradient.storage_mut(), move |slope: f64| slope * above);
-                }
-                _ => {
-                    let above = above.storage::<f32>()[0];
-                    map_in_place(gradient.storage_mut(), move |slope: f32| slope * above);
-                }
+                DType::F64 => scale::<f64>(gradient.storage_mut(), above.storage()[0]),
+                _ => scale::<f32>(gradient.storage_mut(), above.storage()[0]),
             }
             gradient
+        }
+    }
+
+    /// Of the loss itself `above` is exactly 1, and a class matrix takes its time.
+    fn scale<T: Scalar>(gradient: &mut [T], above: T) {
+        if above != T::ONE {
+            let parts = gradient.par_chunks_mut(SOME);
+            parts.for_each(|part| map_in_place(part, move |slope| slope * above));
         }
     }
 

@@ -183,8 +183,9 @@ pub(crate) fn may_be_their_own<T: Scalar>(rows: &Rows<'_, T>, distance: Embeddin
 /// derivatives in the place of the distances; no term of a row without positives. The distance of a row to itself is a
 /// constant.
 ///
-/// Negatives so far behind a positive that `σ` is below `ε²` have no derivative, and nor has a rank whose own is below `ε³`: their
-/// products could leave the normal range of numbers, beyond which some processors take a hundred times as long.
+/// Negatives so far behind a positive that `σ` is below `ε²` have no derivative, and where all are, none counts in the value; nor
+/// has a rank a derivative whose own is below `ε³`: their products could leave the normal range of numbers, beyond which some
+/// processors take a hundred times as long.
 pub(crate) fn row_over_positives<T: Scalar>(
     mut pairs: RowPairs<'_, T>,
     temperature: f64,

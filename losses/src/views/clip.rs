@@ -7,7 +7,7 @@ use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{
     at_least_f32, divide, l2_normalize, log_one_plus_sum_exp, zero_without_rows,
 };
-use crate::ops::{stream_both_ways, stream_pairs};
+use crate::ops::{stream_both_ways, stream_each_way};
 use crate::reducer::Reducer;
 use crate::temperature::Temperature;
 
@@ -113,7 +113,7 @@ impl ClipLoss {
         // Products over `T` are those of one side's rows over `T`, through which `T` has its gradient.
         let way = (EmbeddingDistance::InnerProduct, Reducer::Mean);
         let divided = self.temperature.divide(a.clone());
-        if let Some(loss) = stream_pairs(1.0, way, [&divided, &b, &b], true) {
+        if let Some(loss) = stream_each_way(1.0, way, [&divided, &b, &b]) {
             return loss;
         }
         let cosines = a.matmul(b.transpose());

@@ -182,7 +182,7 @@ where
         &blocks,
         side,
         [&rows_seen.ranges, &columns_seen.ranges],
-        |_, _| [true; 2],
+        false,
         |i, columns, tile| rows_seen.show(i, columns, tile, |s, r, f, d| of_x.see(s, r, f, d)),
         |j, rows, tile| columns_seen.show(j, rows, tile, |s, r, f, d| of_y.see(s, r, f, d)),
     );
@@ -265,7 +265,7 @@ where
     let parts = Parts::new(&mut states, side);
     let show = |part, columns: &Range<usize>, tile: &[T]| parts.show(part, columns, tile, &see);
     let ranges = [&parts.ranges[..]; 2];
-    meet_tiles(blocks, side, ranges, |i, j| [i <= j, i < j], show, show);
+    meet_tiles(blocks, side, ranges, true, show, show);
     drop(parts);
     states
 }
@@ -309,8 +309,8 @@ impl<'a, S> Parts<'a, S> {
     }
 }
 
-/// Computes the tiles of blocks of rows and blocks of columns, and shows each to its rows and, turned, to its columns, if these
-/// want it.
+/// Computes the tiles of blocks of rows and blocks of columns, and shows each to its rows and, turned, to its columns; of a
+/// square, whose tiles are each other's turned, only `half`.
 ///
 /// In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block is in one pair of a step, so that the
 /// pairs of a step run in parallel and a block meets the others in a fixed order.
@@ -318,7 +318,7 @@ fn meet_tiles<T, V>(
     blocks: &Blocks<'_, T, V>,
     side: usize,
     [rows, columns]: [&[Range<usize>]; 2],
-    want: impl Fn(usize, usize) -> [bool; 2] + Sync,
+    half: bool,
     see_rows: impl Fn(usize, &Range<usize>, &[T]) + Sync,
     see_columns: impl Fn(usize, &Range<usize>, &[T]) + Sync,
 ) where
@@ -331,7 +331,7 @@ fn meet_tiles<T, V>(
     for step in 0..count {
         (0..rows.len())
             .map(|i| (i, (step + count - i) % count))
-            .filter(|&(i, j)| j < columns.len() && want(i, j)[0])
+            .filter(|&(i, j)| j < columns.len() && (!half || i <= j))
             .collect::<Vec<_>>()
             .into_par_iter()
             .for_each_init(
@@ -341,7 +341,7 @@ fn meet_tiles<T, V>(
                     blocks.pack(scratch, of_rows.clone());
                     blocks.block(scratch, of_rows.clone(), of_columns.clone(), tile, side);
                     see_rows(i, &of_columns, tile);
-                    if want(i, j)[1] {
+                    if !half || i < j {
                         let shape = (of_rows.len(), of_columns.len());
                         transpose(isa, (tile, side), shape, (turned, side));
                         see_columns(j, &of_rows, turned);

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::DEFINITIONS;
 use super::cases::norm;
+use crate::ops::select_rows;
 use crate::*;
 
 type Classified = (Tensor<2>, Tensor<1, Int>);
@@ -134,5 +135,41 @@ fn streamed_losses_against_classes_are_their_definitions() {
                 );
             }
         }
+    }
+}
+
+/// Numbers whose sums are exact.
+#[test]
+fn chosen_rows_add_their_gradient_to_what_the_matrix_has() {
+    let device = Device::flex().autodiff();
+    let gradient_with = |select: fn(Tensor<2>, Tensor<1, Int>) -> Tensor<2>, uses: &str| {
+        let matrix = Tensor::<1>::from_data((0..15).collect::<Vec<i64>>().as_slice(), &device);
+        let matrix = matrix.reshape([5, 3]).require_grad();
+        let places = Tensor::<1, Int>::from_ints([4, 0, 4, 2], &device);
+        let rows = select(matrix.clone(), places);
+        let of_rows = (rows.clone() * rows.clone()).sum();
+        let loss = match uses {
+            "none" => of_rows,
+            "nearer the loss" => of_rows + (matrix.clone() * matrix.clone()).sum() * 3.0,
+            "farther from it" => {
+                let all = ((matrix.clone() + 1.0) * 2.0 + 1.0) * 2.0;
+                (rows + all.narrow(0, 0, 4) * 2.0 - 1.0).square().sum() + of_rows
+            }
+            _ => of_rows + select(matrix.clone() * 2.0, Tensor::from_ints([4, 1], &device)).sum(),
+        };
+        let mut gradients = loss.backward();
+        let kept = matrix.grad(&gradients).unwrap();
+        let taken = matrix.grad_remove(&mut gradients).unwrap();
+        assert_eq!(kept.into_data(), taken.clone().into_data());
+        taken.into_data()
+    };
+    for uses in [
+        "none",
+        "nearer the loss",
+        "farther from it",
+        "rows of another",
+    ] {
+        let plain = gradient_with(|matrix, places| matrix.select(0, places), uses);
+        assert_eq!(gradient_with(select_rows, uses), plain, "{uses}");
     }
 }
