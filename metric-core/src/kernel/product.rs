@@ -58,6 +58,7 @@ fn product_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool, const ROWS: usize
         let terms = first..(first + TERMS).min(product.terms);
         for column in (0..product.columns).step_by(2 * S::LANES) {
             let columns = column..(column + 2 * S::LANES).min(product.columns);
+            ask_b_on::<T, S, TURNED>(simd, &product, terms.end, columns.clone());
             let mut row = 0;
             while row + ROWS <= product.rows {
                 tile_on::<T, S, TURNED, ROWS>(
@@ -125,6 +126,22 @@ fn tile_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool, const ROWS: usize>(
         let (low, high) = c.split_at_mut(S::LANES.min(c.len()));
         for (c, &sum) in [low, high].into_iter().zip(sums) {
             simd.store_part(simd.add(simd.load_part(c), sum), c);
+        }
+    }
+}
+
+/// Asks for some columns of the terms of `B` that are needed next.
+#[inline(always)]
+fn ask_b_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool>(
+    simd: S,
+    product: &Product<'_, T, TURNED>,
+    first: usize,
+    columns: Range<usize>,
+) {
+    let Matrix { data, stride } = product.b;
+    for term in first..(first + TERMS).min(product.terms) {
+        for column in columns.clone().step_by(LINE / size_of::<T>()) {
+            simd.prefetch(&data[term * stride + column]);
         }
     }
 }
