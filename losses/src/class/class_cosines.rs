@@ -2,14 +2,16 @@ use std::f64::consts::PI;
 
 use burn::tensor::{Int, Tensor};
 use metric_core::Scalar;
-use metric_core::simd::{map_in_place, zip_in_place};
+use metric_core::simd::{map_in_place, sum_of, zip_in_place};
 
 use super::cross_entropy::{cross_entropy, target_mask};
 use crate::distance::EmbeddingDistance;
 use crate::host::to_vec;
 use crate::labels::Labels;
-use crate::numerics::{at_least_f32, l2_normalize, safe_sqrt};
-use crate::ops::{AmongOthers, Found, RowPairs, Rows, Stream, Terms, select_rows, stream_with};
+use crate::numerics::{at_least_f32, l2_normalize, row_norms, safe_sqrt};
+use crate::ops::{
+    AmongOthers, Found, RowLoss, RowPairs, Rows, Stream, Terms, select_rows, stream_with,
+};
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -165,19 +167,14 @@ impl ClassCosines {
         scale: f64,
         reducer: Reducer,
     ) -> Tensor<1> {
-        let ([vectors, _], k) = (self.weight.dims(), self.sub_centers);
-        let device = self.labels.expect_classes().device();
-        let numbers = Tensor::<1, Int>::arange(0..vectors as i64, &device) / k as i64;
-        let batch = (self.given.clone(), self.labels.clone());
-        let reference = Some((self.weight.clone(), numbers.into()));
-        let way = (EmbeddingDistance::Cosine, reducer);
         let by_rows = OtherClasses {
-            sub_centers: k,
+            sub_centers: self.sub_centers,
             t: t.clone(),
             among: AmongOthers { scale, reducer },
         };
-        let own = Some(-target.clone() + 1.0);
-        let streamed = stream_with(&by_rows, way, batch, reference, own);
+        let own = -target.clone() + 1.0;
+        let way = (EmbeddingDistance::Cosine, reducer);
+        let streamed = self.stream(&by_rows, way, self.weight.clone(), own);
         streamed.unwrap_or_else(|| {
             let mut all = self.all();
             if let Some(t) = t {
@@ -187,6 +184,58 @@ impl ClassCosines {
             }
             cross_entropy(self.place(target, all) * scale, &self.labels, reducer)
         })
+    }
+
+    /// Half the sum of the squared cosines to other classes and of `(1 − cos θ_y)²`; streamed where it can be.
+    pub(crate) fn squared_loss(self, reducer: Reducer) -> Tensor<1> {
+        let by_rows = SquaredCosines { reducer };
+        let own = -self.target.clone() + 1.0;
+        let way = (EmbeddingDistance::Cosine, reducer);
+        let streamed = self.stream(&by_rows, way, self.weight.clone(), own.clone());
+        streamed.unwrap_or_else(|| {
+            let labels = self.labels.clone();
+            let losses = self.with_target(own).square().sum_dim(1) * 0.5;
+            reducer.reduce_rows(losses, &labels)
+        })
+    }
+
+    /// Cross-entropy of `scale` times the inner products of the rows with `vectors`, of the directions that classes have, with
+    /// `target` in the place of `cos θ_y`; streamed where it can be.
+    pub(crate) fn product_loss(
+        self,
+        target: Tensor<2>,
+        vectors: Tensor<2>,
+        scale: f64,
+        reducer: Reducer,
+    ) -> Tensor<1> {
+        let vectors = at_least_f32(vectors);
+        let of_rows = self.labels.expect_classes();
+        let own = row_norms(select_rows(vectors.clone(), of_rows));
+        let own = target * row_norms(self.given.clone()) * own;
+        let by_rows = AmongOthers { scale, reducer };
+        let way = (EmbeddingDistance::InnerProduct, reducer);
+        let streamed = self.stream(&by_rows, way, vectors.clone(), -own.clone());
+        streamed.unwrap_or_else(|| {
+            let all = self.given.clone().matmul(vectors.transpose());
+            cross_entropy(self.place(own, all) * scale, &self.labels, reducer)
+        })
+    }
+
+    /// A loss of the distances of the rows to the vectors of classes, given that to their own; `None` where it cannot be
+    /// streamed.
+    fn stream(
+        &self,
+        loss: &impl Stream,
+        way: (EmbeddingDistance, Reducer),
+        vectors: Tensor<2>,
+        own: Tensor<2>,
+    ) -> Option<Tensor<1>> {
+        let [count, _] = vectors.dims();
+        let device = self.labels.expect_classes().device();
+        let numbers = Tensor::<1, Int>::arange(0..count as i64, &device);
+        let numbers = numbers / self.sub_centers as i64;
+        let batch = (self.given.clone(), self.labels.clone());
+        stream_with(loss, way, batch, Some((vectors, numbers.into())), Some(own))
     }
 }
 
@@ -233,6 +282,28 @@ impl OtherClasses {
             zip_in_place(pairs.distances, &steepness, |slope, by| slope * by);
         }
         terms
+    }
+}
+
+/// Half the sum of a row's squared cosines, given that to the target.
+struct SquaredCosines {
+    reducer: Reducer,
+}
+
+impl RowLoss for SquaredCosines {
+    fn row<T: Scalar>(&self, mut pairs: RowPairs<'_, T>) -> Terms {
+        pairs.take_positives();
+        let infinity = T::from_f64(f64::INFINITY);
+        map_in_place(pairs.distances, move |distance| {
+            if distance < infinity {
+                distance - T::ONE
+            } else {
+                T::ZERO
+            }
+        });
+        let others = sum_of(pairs.distances, |cosine| *cosine * *cosine);
+        let own = pairs.given.to_f64();
+        self.reducer.terms_of(0.5 * (own * own + others))
     }
 }
 

@@ -11,7 +11,9 @@ use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
 use crate::numerics::{at_least_f32, divide, l2_normalize};
-use crate::ops::{RowLoss, RowPairs, Terms, exp_in_range, sigmoid, softplus, stream};
+use crate::ops::{
+    RowLoss, RowPairs, Terms, distances_within_groups, exp_in_range, sigmoid, softplus, stream,
+};
 use crate::reducer::Reducer;
 
 /// Configuration of [`SoftTripleLoss`].
@@ -89,7 +91,8 @@ impl SoftTripleLossConfig {
 /// reduction.
 ///
 /// Cost: `O(n · K · classes · dim)` time; memory `O((n + K · classes) dim)` where it is
-/// [streamed](EmbeddingDistance#streaming), else `O(n · K · classes)`; and `O(classes · K² · dim)` of both for the last term.
+/// [streamed](EmbeddingDistance#streaming), else `O(n · K · classes)`; for the last term `O(classes · K² · dim)` time, and where
+/// it is not streamed memory.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -166,6 +169,14 @@ impl SoftTripleLoss {
     /// Distances between unit centres of the same class, by the formula above without `τ`.
     fn spread(&self, centers: Tensor<2>) -> Tensor<1> {
         let ([rows, _], k) = (centers.dims(), self.centers_per_class);
+        let sum = distances_within_groups(&centers, k);
+        let sum = sum.unwrap_or_else(|| self.listed_distances(centers));
+        divide(sum, (rows * (k - 1)) as f64)
+    }
+
+    /// Their sum, by a list of all pairs.
+    fn listed_distances(&self, centers: Tensor<2>) -> Tensor<1> {
+        let ([rows, _], k) = (centers.dims(), self.centers_per_class);
         let index = |pick: fn((i64, i64)) -> i64| {
             let classes = (0..rows as i64).step_by(k);
             let pairs = classes.flat_map(|first| {
@@ -175,9 +186,8 @@ impl SoftTripleLoss {
             Tensor::<1, Int>::from_ints(indices.as_slice(), &centers.device())
         };
         let (s, t) = (index(|(s, _)| s), index(|(_, t)| t));
-        let distances =
-            EmbeddingDistance::Euclidean.paired(centers.clone().select(0, s), centers.select(0, t));
-        divide(distances.sum(), (rows * (k - 1)) as f64)
+        let pairs = (centers.clone().select(0, s), centers.select(0, t));
+        EmbeddingDistance::Euclidean.paired(pairs.0, pairs.1).sum()
     }
 
     /// The same loss with the values of given centres; it is [`weight`](Self::weight) that

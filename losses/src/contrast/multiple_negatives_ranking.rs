@@ -2,6 +2,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
 
+use crate::anchors::Anchors;
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::numerics::{at_least_f32, everywhere, negative_log_share};
@@ -102,7 +103,7 @@ impl MultipleNegativesRankingLoss {
     /// If the shapes differ.
     pub fn forward(&self, anchors: Tensor<2>, positives: Tensor<2>) -> Tensor<1> {
         assert_pairs(&anchors, &positives);
-        self.among(anchors, positives.clone(), positives)
+        self.among(anchors, positives.clone(), positives, &Anchors::default())
     }
 
     /// The loss of pairs with hard negatives that belong to no anchor.
@@ -121,36 +122,46 @@ impl MultipleNegativesRankingLoss {
     ) -> Tensor<1> {
         assert_pairs(&anchors, &positives);
         let candidates = Tensor::cat(vec![positives.clone(), negatives], 0);
-        self.among(anchors, positives, candidates)
+        self.among(anchors, positives, candidates, &Anchors::default())
     }
 
     /// Of the candidates, the positives come first.
-    fn among(&self, anchors: Tensor<2>, positives: Tensor<2>, candidates: Tensor<2>) -> Tensor<1> {
+    pub(crate) fn among(
+        &self,
+        anchors: Tensor<2>,
+        positives: Tensor<2>,
+        candidates: Tensor<2>,
+        lines: &Anchors,
+    ) -> Tensor<1> {
         let [anchors, positives, candidates] = [anchors, positives, candidates].map(at_least_f32);
         let way = (self.distance, self.reducer);
         let rows = [&anchors, &positives, &candidates];
-        stream_pairs(self.scale, way, rows, self.symmetric)
-            .unwrap_or_else(|| self.reduce(self.distance.matrix(anchors, candidates)))
+        let streamed = lines
+            .are_even()
+            .then(|| stream_pairs(self.scale, way, rows, self.symmetric));
+        streamed
+            .flatten()
+            .unwrap_or_else(|| self.reduce(self.distance.matrix(anchors, candidates), lines))
     }
 
     /// `distances` are `[n, n + m]`, the positives first.
-    fn reduce(&self, distances: Tensor<2>) -> Tensor<1> {
+    fn reduce(&self, distances: Tensor<2>, lines: &Anchors) -> Tensor<1> {
         let [n, _] = distances.dims();
         let similarities = -distances;
-        let found = self.ranked(similarities.clone());
+        let found = self.ranked(similarities.clone(), lines);
         match self.symmetric {
             false => found,
-            true => (found + self.ranked(similarities.narrow(1, 0, n).transpose())) * 0.5,
+            true => (found + self.ranked(similarities.narrow(1, 0, n).transpose(), lines)) * 0.5,
         }
     }
 
-    fn ranked(&self, similarities: Tensor<2>) -> Tensor<1> {
+    fn ranked(&self, similarities: Tensor<2>, lines: &Anchors) -> Tensor<1> {
         // Burn's `diag_mask` is false on the diagonal.
         let others = Tensor::<2, Bool>::diag_mask(similarities.dims(), 0, &similarities.device());
         let losses =
             negative_log_share(similarities, self.scale, others.clone().bool_not(), others);
         let every_row = everywhere(&losses);
-        self.reducer.reduce(losses, every_row)
+        self.reducer.reduce_by(losses, every_row, lines)
     }
 }
 

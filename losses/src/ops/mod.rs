@@ -16,6 +16,7 @@ mod sums_of_pairs;
 #[cfg(test)]
 mod tests;
 mod two_parts;
+mod within_groups;
 
 pub(crate) use among_others::{
     AmongOthers, stream_against_negatives, stream_each_way, stream_pairs,
@@ -33,3 +34,4 @@ pub(crate) use soft_max::{log_one_plus, sigmoid, softplus};
 pub(crate) use stream::{Labelled, Stream, stream, stream_with};
 pub(crate) use sums_of_pairs::SumsOfPairs;
 pub(crate) use two_parts::Shares;
+pub(crate) use within_groups::distances_within_groups;

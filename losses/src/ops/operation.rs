@@ -67,8 +67,23 @@ impl<T: Scalar> Found<T> {
 
 /// A loss of numbers; `None` where it cannot be had.
 pub(crate) trait Task {
+    fn run<'a, T: Scalar>(&'a self, inputs: Inputs<'a, T>) -> Option<Found<T>>;
+}
+
+/// A task where the type of the numbers is seen late.
+pub(crate) trait AnyTask {
     fn single<'a>(&'a self, inputs: Inputs<'a, f32>) -> Option<Found<f32>>;
     fn double<'a>(&'a self, inputs: Inputs<'a, f64>) -> Option<Found<f64>>;
+}
+
+impl<A: Task> AnyTask for A {
+    fn single<'a>(&'a self, inputs: Inputs<'a, f32>) -> Option<Found<f32>> {
+        self.run(inputs)
+    }
+
+    fn double<'a>(&'a self, inputs: Inputs<'a, f64>) -> Option<Found<f64>> {
+        self.run(inputs)
+    }
 }
 
 type Four<B> = (
@@ -90,7 +105,7 @@ pub(crate) trait TaskOps: Backend {
         x: FloatTensor<Self>,
         y: FloatTensor<Self>,
         given: FloatTensor<Self>,
-        task: &dyn Task,
+        task: &dyn AnyTask,
         followed: bool,
     ) -> (
         FloatTensor<Self>,
@@ -124,7 +139,7 @@ impl<B: Backend + TaskOps, C: CheckpointStrategy> TaskOps for Autodiff<B, C> {
         x: FloatTensor<Self>,
         y: FloatTensor<Self>,
         given: FloatTensor<Self>,
-        task: &dyn Task,
+        task: &dyn AnyTask,
         _: bool,
     ) -> Four<Self> {
         let inputs = [x, y, given];
@@ -160,14 +175,14 @@ mod flex {
     use ndarray::ArrayView2;
     use rayon::prelude::*;
 
-    use super::{Found, Four, Inputs, SOME, Task, TaskOps};
+    use super::{AnyTask, Found, Four, Inputs, SOME, TaskOps};
 
     impl TaskOps for Flex {
         fn task(
             x: FlexTensor,
             y: FlexTensor,
             given: FlexTensor,
-            task: &dyn Task,
+            task: &dyn AnyTask,
             followed: bool,
         ) -> Four<Self> {
             let inputs = [x, y, given].map(|input| input.to_contiguous());
@@ -237,7 +252,7 @@ mod flex {
 /// A task's loss of `x` `[n, dim]`, of a reference set `[m, dim]` and of a number for each row `[n, 1]` if there are, with
 /// gradients by all of them; `None` where the task has none.
 pub(super) fn run(
-    task: &dyn Task,
+    task: &impl Task,
     x: Tensor<2>,
     y: Option<Tensor<2>>,
     given: Option<Tensor<2>>,

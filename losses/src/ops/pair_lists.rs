@@ -167,6 +167,17 @@ impl PairLists {
         Some(found)
     }
 
+    /// The number of each row's class, within a batch of classes.
+    pub(crate) fn classes_of_rows(&self) -> impl Iterator<Item = usize> {
+        let Kind::Classes(classes) = &self.kind else {
+            unreachable!("asked of classes only");
+        };
+        classes
+            .of_row
+            .iter()
+            .map(|class| class.expect("a row is of its own class"))
+    }
+
     /// How many positives a row has on average, within a batch of classes.
     pub(crate) fn mean_positives(&self) -> Option<f64> {
         let Kind::Classes(classes) = &self.kind else {

@@ -181,12 +181,12 @@ impl<'a, T: Scalar> Rows<'a, T> {
     }
 
     /// Whether gradients are wanted.
-    pub(super) fn is_followed(&self) -> bool {
+    pub(crate) fn is_followed(&self) -> bool {
         self.followed
     }
 
     /// Which pairs are alike.
-    pub(super) fn pairs(&self) -> &PairLists {
+    pub(crate) fn pairs(&self) -> &PairLists {
         self.pairs
     }
 
@@ -209,7 +209,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
     }
 
     /// The same of terms that are shared out by `of`, and what their derivatives are still to be multiplied with.
-    pub(super) fn loss_shared(
+    pub(crate) fn loss_shared(
         &self,
         reducer: Reducer,
         of: impl Fn(RowPairs<'_, T>) -> (Terms, f64) + Sync,

@@ -25,20 +25,10 @@ struct ByRows<'a, L> {
     pairs: PairLists,
 }
 
-impl<L: Stream> ByRows<'_, L> {
+impl<L: Stream> Task for ByRows<'_, L> {
     fn run<'a, T: Scalar>(&'a self, inputs: Inputs<'a, T>) -> Option<Found<T>> {
         let rows = Rows::new(inputs, self.way, &self.pairs)?;
         self.loss.stream(&rows, self.reducer)?.if_finite()
-    }
-}
-
-impl<L: Stream> Task for ByRows<'_, L> {
-    fn single<'a>(&'a self, inputs: Inputs<'a, f32>) -> Option<Found<f32>> {
-        self.run(inputs)
-    }
-
-    fn double<'a>(&'a self, inputs: Inputs<'a, f64>) -> Option<Found<f64>> {
-        self.run(inputs)
     }
 }
 

@@ -89,17 +89,7 @@ struct OfClasses {
 }
 
 impl Task for OfClasses {
-    fn single<'a>(&'a self, inputs: Inputs<'a, f32>) -> Option<Found<f32>> {
-        self.run(inputs)
-    }
-
-    fn double<'a>(&'a self, inputs: Inputs<'a, f64>) -> Option<Found<f64>> {
-        self.run(inputs)
-    }
-}
-
-impl OfClasses {
-    fn run<T: Scalar>(&self, inputs: Inputs<'_, T>) -> Option<Found<T>> {
+    fn run<'a, T: Scalar>(&'a self, inputs: Inputs<'a, T>) -> Option<Found<T>> {
         let (x, y) = (inputs.x, inputs.y?);
         let sizes: Vec<usize> = self
             .classes
@@ -149,7 +139,9 @@ impl OfClasses {
         found.y = times(sums.columns, T::from_f64(share));
         found.if_finite()
     }
+}
 
+impl OfClasses {
     /// How many rows a class has.
     fn rows_of(&self, class: &Class) -> usize {
         match self.within {

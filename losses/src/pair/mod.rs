@@ -12,6 +12,7 @@ mod multi_similarity;
 mod n_pairs;
 mod nca;
 mod quadruplet;
+mod quadruplet_rows;
 mod selectively_contrastive;
 mod threshold_consistent_margin;
 mod triplet_margin;

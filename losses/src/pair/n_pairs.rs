@@ -1,12 +1,17 @@
+use std::collections::HashMap;
+
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::anchors::Anchors;
+use crate::contrast::{MultipleNegativesRankingLoss, MultipleNegativesRankingLossConfig};
 use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
+use crate::host::to_vec;
 use crate::labels::Labels;
-use crate::numerics::{negative_log_share, zero_without_rows};
-use crate::pairs::{assert_labels, occurrence, pairs_within};
+use crate::numerics::{at_least_f32, zero_on_graph, zero_without_rows};
+use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
 /// Configuration of [`NPairsLoss`].
@@ -34,11 +39,14 @@ impl NPairsLossConfig {
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
-    pub fn init(&self, _device: &Device) -> NPairsLoss {
+    pub fn init(&self, device: &Device) -> NPairsLoss {
         expect_valid(self.validate());
+        let ranking = MultipleNegativesRankingLossConfig::new()
+            .with_scale(1.0)
+            .with_distance(self.distance)
+            .with_reducer(self.reducer);
         NPairsLoss {
-            distance: self.distance,
-            reducer: self.reducer,
+            ranking: ranking.init(device),
         }
     }
 }
@@ -51,10 +59,12 @@ impl NPairsLossConfig {
 /// ```text
 /// ℓᵢ = log(1 + Σ_{j ≠ i} e^{d(aᵢ, pᵢ) − d(aᵢ, pⱼ)})
 /// ```
-/// Deviates from the paper: its penalty on the length of embeddings is left to a regularizer. The order
-/// of the rows of a class decides which are used.
+/// which is [`MultipleNegativesRankingLoss`] of these pairs, unscaled. Deviates from the paper: its penalty on the length of
+/// embeddings is left to a regularizer. The order of the rows of a class decides which are used.
 ///
-/// Cost: `O(n² · dim)` time; memory as [`EmbeddingDistance::matrix`].
+/// Cost for `c` such classes: `O(c² · dim)` time; memory `O(c · dim)` where it is
+/// [streamed](EmbeddingDistance#streaming), which it is without weights, else as [`EmbeddingDistance::matrix`]. Labels are
+/// read back from the device.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -69,10 +79,7 @@ impl NPairsLossConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct NPairsLoss {
-    #[module(skip)]
-    distance: EmbeddingDistance,
-    #[module(skip)]
-    reducer: Reducer,
+    ranking: MultipleNegativesRankingLoss,
 }
 
 impl NPairsLoss {
@@ -90,18 +97,35 @@ impl NPairsLoss {
         if let Some(zero) = zero_without_rows(&[&embeddings]) {
             return zero;
         }
-        let n = labels.len();
-        let order = occurrence(labels.expect_classes());
-        let (distances, masks) = pairs_within(self.distance, embeddings, labels);
-        let second = order.clone().equal_elem(1).reshape([1, n]).expand([n, n]);
-        let own = masks.positive.bool_and(second.clone());
-        let other = masks.negative.bool_and(second);
-        let first = order.equal_elem(0).reshape([n, 1]);
-        let anchors = first.bool_and(own.clone().any_dim(1));
-        self.reducer.reduce_by(
-            negative_log_share(-distances, 1.0, own, other),
-            anchors,
-            &masks.anchors,
-        )
+        let embeddings = at_least_f32(embeddings);
+        let first_two = first_two(&labels);
+        if first_two[0].is_empty() {
+            return zero_on_graph(embeddings);
+        }
+        let device = embeddings.device();
+        let [first, second] = first_two.map(|rows| {
+            let count = rows.len();
+            Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device)
+        });
+        let lines = Anchors::of(&labels, &embeddings).lines(first.clone(), labels.len());
+        let [anchors, positives] = [first, second].map(|rows| embeddings.clone().select(0, rows));
+        self.ranking
+            .among(anchors, positives.clone(), positives, &lines)
     }
+}
+
+/// The first and the second row of each class that has two, in the order of the first.
+fn first_two(labels: &Labels) -> [Vec<i64>; 2] {
+    let mut classes: Vec<Vec<i64>> = Vec::new();
+    let mut numbers = HashMap::new();
+    let labels = to_vec::<i64>(labels.expect_classes().into_data());
+    for (row, label) in (0..).zip(labels) {
+        let number = *numbers.entry(label).or_insert(classes.len());
+        if number == classes.len() {
+            classes.push(Vec::new());
+        }
+        classes[number].push(row);
+    }
+    classes.retain(|rows| rows.len() > 1);
+    [0, 1].map(|place| classes.iter().map(|rows| rows[place]).collect())
 }

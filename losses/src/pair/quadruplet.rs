@@ -8,7 +8,7 @@ use crate::distance::EmbeddingDistance;
 use crate::error::{ConfigError, expect_valid};
 use crate::labels::Labels;
 use crate::numerics::{attach, zero_on_graph};
-use crate::pairs::{PairMasks, indices, pairs_against, pairs_within};
+use crate::pairs::{PairMasks, indices, pairs_against, pairs_within, streamed};
 use crate::reducer::Reducer;
 
 /// Configuration of [`QuadrupletLoss`].
@@ -74,9 +74,11 @@ impl QuadrupletLossConfig {
 /// negative and the mean positive distance of the batch; `d` is not learned; each mean runs over the terms that still
 /// cost something.
 ///
-/// Cost, for `p` ordered positive pairs, whose number is read back from the device: `O(n² · dim + p · n²)` time, `O(p · n)`
-/// memory as [`TripletMarginLoss`]: quadruplets are taken a row `k` at a time, off the graph, and
-/// the graph gets the finished gradient.
+/// Cost, for `p` ordered positive pairs: `O(n² · (dim + log p))` time and `O(n · dim + p)` memory for a batch whose labels are
+/// classes, where it is [streamed](EmbeddingDistance#streaming): no quadruplet is listed, those above 0 are counted by the
+/// places of negative pairs among the sorted positive ones. Else, with [`Reducer::Threshold`] and against a reference set,
+/// `O(n² · dim + p · n²)` time and `O(p · n)` memory: quadruplets are taken a row `k` at a time, off the graph, and the
+/// graph gets the finished gradient.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -93,7 +95,7 @@ impl QuadrupletLossConfig {
 #[derive(Module, Debug)]
 pub struct QuadrupletLoss {
     triplets: TripletMarginLoss,
-    other_margin: f64,
+    pub(super) other_margin: f64,
     #[module(skip)]
     distance: EmbeddingDistance,
     #[module(skip)]
@@ -111,9 +113,13 @@ impl QuadrupletLoss {
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
         let labels = labels.into();
-        let (distances, masks) = pairs_within(self.distance, embeddings, labels);
-        let differ = masks.negative.clone();
-        self.reduce(distances.clone(), masks, distances, differ)
+        let triplets = self.triplets.forward(embeddings.clone(), labels.clone());
+        let (way, batch) = ((self.distance, self.reducer), (embeddings, labels));
+        let quadruplets = streamed(self, way, batch, None, |distances, masks| {
+            let differ = masks.negative.clone();
+            self.quadruplets(distances.clone(), &masks, distances, differ)
+        });
+        triplets + quadruplets
     }
 
     /// The loss with anchors in the batch and all other rows in a separate reference set, of which nothing is
@@ -143,22 +149,13 @@ impl QuadrupletLoss {
             reference_labels,
         );
         let (among, among_masks) = pairs_within(self.distance, among.0, among.1);
-        self.reduce(distances, masks, among, among_masks.negative)
-    }
-
-    /// `among` are the distances of the references to each other, `differ` those of two classes.
-    fn reduce(
-        &self,
-        distances: Tensor<2>,
-        masks: PairMasks,
-        among: Tensor<2>,
-        differ: Tensor<2, Bool>,
-    ) -> Tensor<1> {
+        let differ = among_masks.negative;
         let quadruplets = self.quadruplets(distances.clone(), &masks, among, differ);
         self.triplets.reduce_all(distances, None, masks) + quadruplets
     }
 
-    /// The reduced `v`: all positive pairs against all pairs of one reference `k` at a time.
+    /// The reduced `v`: all positive pairs against all pairs of one reference `k` at a time. `among` are the distances of
+    /// the references to each other, `differ` those of two classes.
     fn quadruplets(
         &self,
         distances: Tensor<2>,

@@ -45,7 +45,16 @@ fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, Agai
         CosFaceLossConfig
             .with_scale(9.0)
             .with_reducer(Reducer::AvgNonZero),
+        LargeMarginSoftmaxLossConfig.with_margin(3.0),
+        LargeMarginSoftmaxLossConfig
+            .with_scale(0.3)
+            .with_reducer(Reducer::AvgNonZero),
         NormalizedSoftmaxLossConfig.with_reducer(Reducer::Sum),
+        P2sGradLossConfig,
+        P2sGradLossConfig.with_reducer(Reducer::Threshold {
+            low: 0.4,
+            high: 40.0
+        }),
         ProxyAnchorLossConfig,
         ProxyNcaLossConfig
             .with_temperature(0.7)
@@ -57,6 +66,11 @@ fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, Agai
             .with_normalize(false)
             .with_distance(EmbeddingDistance::Euclidean)
             .with_include_target(true),
+        SphereFaceLossConfig,
+        SphereFaceLossConfig
+            .with_margin(1.5)
+            .with_scale(6.0)
+            .with_reducer(Reducer::Sum),
     );
     let device = Device::flex().autodiff();
     let config = CurricularFaceLossConfig::new(classes, dim).with_rate(1.0);
@@ -80,15 +94,17 @@ fn losses_against_classes(classes: usize, dim: usize) -> Vec<(&'static str, Agai
             (loss.forward(x, labels), loss.weight())
         }),
     ));
-    for (gamma, reducer) in [(0.1, Reducer::Mean), (1.0, Reducer::AvgNonZero)] {
-        let config = SoftTripleLossConfig::new(classes, dim).with_centers_per_class(2);
+    for (k, gamma, reducer) in [(2, 0.1, Reducer::Mean), (3, 1.0, Reducer::AvgNonZero)] {
+        let config = SoftTripleLossConfig::new(classes, dim).with_centers_per_class(k);
         let config = config.with_gamma(gamma).with_lambda(7.0);
         let loss = config.with_reducer(reducer).init(&device);
         all.push((
             "SoftTriple",
             Box::new(move |(x, labels), weight| {
-                let weight = Tensor::cat(vec![weight.clone(), weight.flip([1])], 1);
-                let loss = loss.clone().with_weight(weight.reshape([2 * classes, dim]));
+                let turned = weight.clone().flip([1]);
+                let of_class = [weight.clone(), turned, weight.flip([0])];
+                let weight = Tensor::cat(of_class[..k].to_vec(), 1);
+                let loss = loss.clone().with_weight(weight.reshape([k * classes, dim]));
                 (loss.forward(x, labels), loss.weight())
             }),
         ));

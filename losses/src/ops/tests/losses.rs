@@ -201,6 +201,11 @@ pub(super) fn losses() -> Vec<(String, Forward)> {
                     );
                 }
             }
+            by_distance!(
+                QuadrupletLossConfig::new()
+                    .with_margin(0.35)
+                    .with_other_margin(0.2)
+            );
             for symmetric in [false, true] {
                 macro_rules! of_partners {
                     ($config:expr) => {{

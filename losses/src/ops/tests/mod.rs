@@ -92,6 +92,26 @@ fn losses_of_two_parts_are_their_definitions_in_a_large_batch() {
     assert_eq!(found, 2 * 4 * 5 + 1 + 5 + 4);
 }
 
+/// Those that count quadruplets.
+fn quadruplets() -> impl Iterator<Item = (String, Forward)> {
+    called(&["Quadruplet"]).filter(|(name, _)| !name.contains("Threshold"))
+}
+
+/// Of rows that have one positive, since the definition takes long.
+#[test]
+fn quadruplets_are_their_definition_in_a_large_batch() {
+    let large = Case::several_tiles();
+    let rows = large.rows[..260 * large.dim].to_vec();
+    let labels = (0..260).map(|i| i * i % 263).collect();
+    let case = Case::of("a large batch", rows, labels);
+    let mut found = 0;
+    for (name, forward) in quadruplets() {
+        assert_is_definition(&name, &forward, &case);
+        found += 1;
+    }
+    assert_eq!(found, 4 * 4);
+}
+
 #[test]
 fn losses_from_both_ends_of_pairs_are_their_definitions() {
     let case = Case::several_tiles();
@@ -179,7 +199,8 @@ fn the_number_of_threads_changes_no_bit_of_a_streamed_loss() {
     let losses = losses().into_iter().map(|loss| (loss, small));
     let of_both_ends = log_sum_exp_losses()
         .chain(losses_of_two_parts())
-        .chain(losses_of_partners());
+        .chain(losses_of_partners())
+        .chain(quadruplets());
     for ((name, forward), case) in losses.chain(of_both_ends.map(|loss| (loss, large))) {
         let runs = [1, 2, 5].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
