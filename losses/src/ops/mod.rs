@@ -24,6 +24,7 @@ pub(crate) use among_others::{
 pub(crate) use both_ways::stream_both_ways;
 pub(crate) use log_sum_exp_loss::{LogSumExpLoss, SeenRow};
 pub(crate) use operation::Found;
+pub(crate) use pair_lists::places_of_labels;
 pub use row_loss::{RowLoss, row_loss};
 pub use row_pairs::{RowPairs, Terms};
 pub(crate) use row_pairs::{closest, farthest};

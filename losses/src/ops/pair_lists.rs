@@ -38,15 +38,7 @@ struct Classes {
 
 impl Classes {
     fn new(labels: &[i64], columns: &[i64]) -> Self {
-        let mut numbers = HashMap::new();
-        let mut lists: Vec<Vec<usize>> = Vec::new();
-        for (column, label) in columns.iter().enumerate() {
-            let list = *numbers.entry(*label).or_insert(lists.len());
-            if list == lists.len() {
-                lists.push(Vec::new());
-            }
-            lists[list].push(column);
-        }
+        let (lists, numbers) = places_of_labels(columns);
         let of_row = labels.iter().map(|label| numbers.get(label).copied());
         let of_row = of_row.collect();
         Self { of_row, lists }
@@ -55,6 +47,20 @@ impl Classes {
     fn same(&self, row: usize) -> &[usize] {
         self.of_row[row].map_or(&[], |list| &self.lists[list])
     }
+}
+
+/// The places of each label, ascending, in the order of the labels' first, and which of the lists is a label's.
+pub(crate) fn places_of_labels(labels: &[i64]) -> (Vec<Vec<usize>>, HashMap<i64, usize>) {
+    let mut numbers = HashMap::new();
+    let mut lists: Vec<Vec<usize>> = Vec::new();
+    for (place, label) in labels.iter().enumerate() {
+        let list = *numbers.entry(*label).or_insert(lists.len());
+        if list == lists.len() {
+            lists.push(Vec::new());
+        }
+        lists[list].push(place);
+    }
+    (lists, numbers)
 }
 
 /// The rows and columns of one label, ascending; within a batch they are the same.

@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -11,6 +9,7 @@ use crate::error::{ConfigError, expect_valid};
 use crate::host::to_vec;
 use crate::labels::Labels;
 use crate::numerics::{at_least_f32, zero_on_graph, zero_without_rows};
+use crate::ops::places_of_labels;
 use crate::pairs::assert_labels;
 use crate::reducer::Reducer;
 
@@ -116,16 +115,8 @@ impl NPairsLoss {
 
 /// The first and the second row of each class that has two, in the order of the first.
 fn first_two(labels: &Labels) -> [Vec<i64>; 2] {
-    let mut classes: Vec<Vec<i64>> = Vec::new();
-    let mut numbers = HashMap::new();
     let labels = to_vec::<i64>(labels.expect_classes().into_data());
-    for (row, label) in (0..).zip(labels) {
-        let number = *numbers.entry(label).or_insert(classes.len());
-        if number == classes.len() {
-            classes.push(Vec::new());
-        }
-        classes[number].push(row);
-    }
+    let (mut classes, _) = places_of_labels(&labels);
     classes.retain(|rows| rows.len() > 1);
-    [0, 1].map(|place| classes.iter().map(|rows| rows[place]).collect())
+    [0, 1].map(|place| classes.iter().map(|rows| rows[place] as i64).collect())
 }
