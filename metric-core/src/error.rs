@@ -70,6 +70,9 @@ pub enum Error {
         /// Column of the first offending entry.
         column: usize,
     },
+    /// A distance with `d(x, y)` other than `d(y, x)`, where one has to do for both.
+    #[error("the distance must be symmetric")]
+    AsymmetricDistance,
     /// A matrix that should be positive definite is not.
     #[error("matrix must be positive definite, but the pivot at {index} is not positive")]
     NotPositiveDefinite {

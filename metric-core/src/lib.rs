@@ -8,7 +8,7 @@
 //! | to get | use |
 //! |---|---|
 //! | distances | [`pairwise`], [`pairwise_into`], [`one_to_many`], [`paired`], [`between`] |
-//! | anything else over all pairs | a [`RowProgram`] for [`walk`], [`walk_self`] or [`walk_both`]; whole rows by [`each_row`], gradients by [`scatter`], [`scatter_groups`] and [`gather`] |
+//! | anything else over all pairs | a [`RowProgram`] for [`walk`], [`walk_self`] or [`walk_both`]; whole rows by [`each_row`], gradients by [`scatter`], [`scatter_groups`], [`gather`], [`gather_self`] and [`gather_ends`] |
 //! | neighbours | [`knn`], [`knn_self`], [`radius()`], [`knn_where`], [`BruteForce`], [`VpTree`] |
 //! | clusters and their scores | [`clusters`] |
 //! | a distance learned from data | [`linear`], [`Mahalanobis`] |
@@ -69,8 +69,8 @@ pub use pairwise::{between, one_to_many, paired, pairwise, pairwise_into, pairwi
 pub use relevance::{Grade, LabelSets, Relevance};
 pub use scalar::Scalar;
 pub use tile::{
-    Gathered, RowProgram, Scattered, each_row, gather, scatter, scatter_groups, walk, walk_both,
-    walk_self,
+    Gathered, RowProgram, Scattered, each_row, gather, gather_ends, gather_self, scatter,
+    scatter_groups, walk, walk_both, walk_self,
 };
 
 pub use neighbors::{

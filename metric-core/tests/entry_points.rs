@@ -12,9 +12,9 @@ use metric_core::retrieval::{class_spread, retrieval_scores, retrieval_scores_ag
 use metric_core::{
     Among, BruteForce, CosineSimilarity, Error, Euclidean, GreatCircle, Hellinger, InnerProduct,
     JensenShannon, Lorentz, Mahalanobis, Metric, NeighborIndex, Poincare, Relevance, VpTree,
-    each_row, gather, knn, knn_among, knn_among_self, knn_self, knn_where, one_to_many, paired,
-    pairwise, pairwise_similarity, radius, radius_self, scatter, scatter_groups, walk, walk_both,
-    walk_self,
+    each_row, gather, gather_ends, gather_self, knn, knn_among, knn_among_self, knn_self,
+    knn_where, one_to_many, paired, pairwise, pairwise_similarity, radius, radius_self, scatter,
+    scatter_groups, walk, walk_both, walk_self,
 };
 use ndarray::{Array2, ArrayView1, ArrayView2, array};
 use rand::SeedableRng;
@@ -101,6 +101,8 @@ fn of_one<D: Metric<f32> + Copy + 'static>(d: D) -> Vec<Single> {
     }
     calls! {
         "walk_self", "x": |x| walk_self(&d, x, &Pieces);
+        "gather_self", "x": |x| gather_self(&d, x, |_, _, _| {});
+        "gather_ends", "x": |x| gather_ends(&d, x, |_, _, _| {});
         "knn_self", "rows": |x| knn_self(&d, x, 2);
         "knn_among_self", "rows": |x| {
             knn_among_self(&d, x, 2, &Relevance::labels(&labels(x)), Among::Relevant)

@@ -9,9 +9,9 @@
 use half::{bf16, f16};
 use metric_core::{
     Among, BruteForce, CosineSimilarity, Element, Error, Euclidean, InnerProduct, NeighborIndex,
-    Relevance, each_row, gather, knn, knn_among, knn_among_self, knn_self, knn_where, one_to_many,
-    paired, pairwise, pairwise_similarity, radius, radius_self, scatter, walk, walk_both,
-    walk_self,
+    Relevance, each_row, gather, gather_ends, gather_self, knn, knn_among, knn_among_self,
+    knn_self, knn_where, one_to_many, paired, pairwise, pairwise_similarity, radius, radius_self,
+    scatter, walk, walk_both, walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
 
@@ -74,6 +74,14 @@ fn same<E: Element<Acc = f32>>(
     same!(
         gather(distance, x, y, weigh_some),
         gather(distance, wide_x, wide_y, weigh_some)
+    );
+    same!(
+        gather_self(distance, stored, weigh_some),
+        gather_self(distance, wide.view(), weigh_some)
+    );
+    same!(
+        gather_ends(distance, stored, weigh_some),
+        gather_ends(distance, wide.view(), weigh_some)
     );
     let row = |row, values: &mut [f32]| (row, values.to_vec());
     same!(

@@ -10,9 +10,9 @@ use metric_core::clusters::{KMeans, MiniBatchKMeans, Variant, silhouette};
 use metric_core::retrieval::RetrievalMetric::MapAtR;
 use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
-    CosineSimilarity, Distance, InnerProduct, Relevance, Scalar, gather, knn, knn_self, knn_where,
-    one_to_many, paired, pairwise, pairwise_similarity, radius, scatter, scatter_groups, walk,
-    walk_both, walk_self,
+    CosineSimilarity, Distance, InnerProduct, Law, Relevance, Scalar, gather, gather_ends,
+    gather_self, knn, knn_self, knn_where, one_to_many, paired, pairwise, pairwise_similarity,
+    radius, scatter, scatter_groups, walk, walk_both, walk_self,
 };
 use ndarray::{Array2, ArrayView2, s};
 use rand::SeedableRng;
@@ -109,6 +109,27 @@ fn answers<'a, T: Scalar>(
                 .unwrap();
                 let mut all = bits(&sums.rows);
                 all.extend(bits(&sums.row_sums));
+                all
+            }),
+        ),
+        answer(
+            "gather_self and gather_ends",
+            Box::new(move || {
+                let weigh = |row: usize, first: usize, values: &mut [T]| {
+                    let size = T::from_f64(1.0 + (row + first) as f64);
+                    values.iter_mut().for_each(|d| *d = T::ONE / (*d + size));
+                };
+                let once = gather_self(distance, y, weigh);
+                let ends = gather_ends(distance, y, weigh);
+                let refused = distance.law() == Law::Asymmetric;
+                let mut all = Vec::new();
+                for sums in [once, ends] {
+                    assert_eq!(sums.is_err(), refused);
+                    if let Ok(sums) = sums {
+                        all.extend(bits(&sums.rows));
+                        all.extend(bits(&sums.row_sums));
+                    }
+                }
                 all
             }),
         ),

@@ -12,8 +12,8 @@ use metric_core::retrieval::RetrievalMetric::{
 };
 use metric_core::retrieval::{class_spread, retrieval_scores};
 use metric_core::{
-    Euclidean, Relevance, Scalar, SquaredEuclidean, each_row, gather, pairwise, scatter,
-    scatter_groups, walk, walk_both, walk_self,
+    Error, Euclidean, Relevance, Scalar, SignalToNoise, SquaredEuclidean, each_row, gather,
+    gather_ends, gather_self, pairwise, scatter, scatter_groups, walk, walk_both, walk_self,
 };
 use metric_testkit::oracle;
 use ndarray::{Array1, Array2, ArrayViewMut2, s};
@@ -192,6 +192,53 @@ fn gathered_sums_are_products_with_the_matrix_of_weights() {
     let weights = Array2::from_shape_fn((n, m), |(i, j)| weight(i, j, squares[[i, j]]));
     assert_eq!(sums.rows, weights.dot(&y));
     assert_eq!(sums.row_sums, weights.sum_axis(ndarray::Axis(1)).to_vec());
+}
+
+/// Few rows, those of a tile, and of several, whole and not.
+#[test]
+fn sums_gathered_from_half_the_pairs_are_products_with_symmetric_weights() {
+    for n in [1, 5, 64, 130, 1000] {
+        let number = |i: usize| (i * i % 31) as f64 - 15.0;
+        let x = Array2::from_shape_fn((n, 3), |(i, k)| number(i + 7 * k));
+        let squares = pairwise(&SquaredEuclidean, x.view(), x.view()).unwrap();
+        let part =
+            |i: usize, j: usize| (squares[[i, j]] % 7.0) * (i % 4 + 1) as f64 - (j % 3) as f64;
+        let put =
+            |weight: &dyn Fn(usize, usize) -> f64, row: usize, first: usize, values: &mut [f64]| {
+                for (value, column) in values.iter_mut().zip(first..) {
+                    assert_eq!(*value, squares[[row, column]]);
+                    *value = weight(row, column);
+                }
+            };
+        let sum = |i: usize, j: usize| part(i, j) + part(j, i);
+        let asked = std::sync::Mutex::new(Array2::zeros((n, n)));
+        let once = gather_self(&SquaredEuclidean, x.view(), |row, first, values| {
+            let end = first + values.len();
+            let mut asked = asked.lock().unwrap();
+            asked
+                .slice_mut(s![row, first..end])
+                .mapv_inplace(|n: u32| n + 1);
+            put(&sum, row, first, values);
+        });
+        let ends = gather_ends(&SquaredEuclidean, x.view(), |row, first, values| {
+            put(&part, row, first, values);
+        });
+        // Whole numbers far below 2⁵³: exact.
+        let weights = Array2::from_shape_fn((n, n), |(i, j)| sum(i, j));
+        for sums in [once.unwrap(), ends.unwrap()] {
+            assert_eq!(sums.rows, weights.dot(&x), "{n} rows");
+            assert_eq!(sums.row_sums, weights.sum_axis(ndarray::Axis(1)).to_vec());
+        }
+        let asked = asked.into_inner().unwrap();
+        let both = &asked + &asked.t();
+        assert!(both.iter().all(|times| (1..=2).contains(times)));
+        assert!(n < 500 || asked.sum() < (n * n) as u32 * 2 / 3);
+    }
+    let rows = Array2::from_shape_fn((3, 2), |(i, k)| (i + k * k) as f64);
+    let refused = gather_self(&SignalToNoise, rows.view(), |_, _, _| {});
+    assert_eq!(refused, Err(Error::AsymmetricDistance));
+    let refused = gather_ends(&SignalToNoise, rows.view(), |_, _, _| {});
+    assert_eq!(refused, Err(Error::AsymmetricDistance));
 }
 
 /// More rows than are held at a time.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::operation::Found;
 use super::row_pairs::{RowPairs, Terms};
-use super::rows::Rows;
+use super::rows::{Ends, Rows};
 use super::soft_max::{LogSumExp, exp_in_range};
 use crate::reducer::Reducer;
 
@@ -148,7 +148,7 @@ impl<T: Scalar> Rows<'_, T> {
         to_positives: &[Vec<T>],
     ) -> Option<Array2<T>> {
         let (pairs, scale) = (self.pairs(), T::from_f64(-loss.scale()));
-        self.gradient_from_both_ends(|row, first, distances| {
+        self.gradient_of_pairs(Ends::Any, |row, first, distances| {
             let columns = first..first + distances.len();
             exp_in_place(distances, scale, T::ZERO - common);
             let own = shares[row];

@@ -2,6 +2,7 @@
 
 mod among_others;
 mod both_ways;
+mod bounds;
 mod log_sum_exp_loss;
 mod operation;
 mod pair_lists;
@@ -22,9 +23,10 @@ pub(crate) use among_others::{
     AmongOthers, stream_against_negatives, stream_each_way, stream_pairs,
 };
 pub(crate) use both_ways::stream_both_ways;
+pub(crate) use bounds::{Bounds, Tally};
 pub(crate) use log_sum_exp_loss::{LogSumExpLoss, SeenRow};
 pub(crate) use operation::Found;
-pub(crate) use pair_lists::places_of_labels;
+pub(crate) use pair_lists::{PairLists, places_of_labels};
 pub use row_loss::{RowLoss, row_loss};
 pub use row_pairs::{RowPairs, Terms};
 pub(crate) use row_pairs::{closest, farthest};
@@ -34,5 +36,5 @@ pub use soft_max::{LogSumExp, exp_in_range};
 pub(crate) use soft_max::{log_one_plus, sigmoid, softplus};
 pub(crate) use stream::{Labelled, Stream, stream, stream_with};
 pub(crate) use sums_of_pairs::SumsOfPairs;
-pub(crate) use two_parts::Shares;
+pub(crate) use two_parts::{Parts, Shares};
 pub(crate) use within_groups::distances_within_groups;

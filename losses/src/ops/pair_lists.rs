@@ -173,6 +173,14 @@ impl PairLists {
         Some(found)
     }
 
+    /// The rows of each class of a batch of classes, ascending.
+    pub(crate) fn members(&self) -> &[Vec<usize>] {
+        let Kind::Classes(classes) = &self.kind else {
+            unreachable!("asked of classes only");
+        };
+        &classes.lists
+    }
+
     /// The number of each row's class, within a batch of classes.
     pub(crate) fn classes_of_rows(&self) -> impl Iterator<Item = usize> {
         let Kind::Classes(classes) = &self.kind else {

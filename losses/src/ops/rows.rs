@@ -1,7 +1,8 @@
 use metric_core::simd::{map_in_place, zip_in_place};
 use metric_core::{
     Distance, Euclidean, Form, Gathered, InnerProduct, RowProgram, Scalar, Scattered, Similarity,
-    SquaredEuclidean, each_row, gather, one_to_many, scatter, walk_both, walk_self,
+    SquaredEuclidean, each_row, gather_ends, gather_self, one_to_many, scatter, walk_both,
+    walk_self,
 };
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -32,6 +33,15 @@ pub(crate) struct Rows<'a, T: Scalar> {
     given: Option<&'a [T]>,
     /// Whether gradients are wanted.
     followed: bool,
+}
+
+/// Which ends of a pair are asked for its part in a gradient.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ends {
+    /// Either, for all of it.
+    Any,
+    /// Both, each for what it adds.
+    Each,
 }
 
 /// How the engine computes a distance.
@@ -152,6 +162,30 @@ impl<'a, T: Scalar> Rows<'a, T> {
         let mut values = found.ok()?.to_vec();
         self.make_distances(row, 0, &mut values);
         Some(values)
+    }
+
+    /// The distances of each row of a batch of classes to its positives.
+    pub(crate) fn to_positives(&self) -> Vec<Vec<T>> {
+        let slice = |row: usize| {
+            let row = self.x.rows.row(row).to_slice();
+            row.expect("rows lie in one piece")
+        };
+        let of_row = |row: usize| {
+            let to_positive = |column: usize| {
+                let (a, b) = (slice(row), slice(column));
+                let mut distance = [match self.way {
+                    Way::Cosine | Way::InnerProduct => Product.distance(a, b),
+                    Way::Euclidean => Euclidean.distance(a, b),
+                    Way::SquaredEuclidean => SquaredEuclidean.distance(a, b),
+                }];
+                self.make_distances(row, column, &mut distance);
+                distance[0]
+            };
+            let alike = self.pairs.alike_among(row, 0..self.len());
+            let positives = alike.filter(|(positive, _)| positive.is_some());
+            positives.map(|(_, column)| to_positive(column)).collect()
+        };
+        (0..self.len()).into_par_iter().map(of_row).collect()
     }
 
     /// How many rows there are.
@@ -304,11 +338,12 @@ impl<'a, T: Scalar> Rows<'a, T> {
         found.ok()
     }
 
-    /// The gradient by the rows of a batch of a loss whose derivative by the distance of a pair, in both rows' parts of it
-    /// together, can be told from the distance: `slope(row, first, distances)` puts it in the place of some distances of a
-    /// row, those to rows `first..`. `None` where the engine refuses the numbers.
-    pub(super) fn gradient_from_both_ends(
+    /// The gradient by the rows of a batch of a loss whose derivative by the distance of a pair can be told from the distance:
+    /// `slope(row, first, distances)` puts it in the place of some distances of a row, those to rows `first..`, and is asked of one
+    /// end of a pair; or of [`Ends::Each`], for its own row's part of it. `None` where the engine refuses the numbers.
+    pub(super) fn gradient_of_pairs(
         &self,
+        ends: Ends,
         slope: impl Fn(usize, usize, &mut [T]) + Sync,
     ) -> Option<Array2<T>> {
         let x = self.x.rows.view();
@@ -321,10 +356,13 @@ impl<'a, T: Scalar> Rows<'a, T> {
             slope(row, first, values);
             self.weigh(row, first, values, &before);
         };
-        let found = match self.way {
-            Way::Cosine | Way::InnerProduct => gather(&Product, x, x, weigh),
-            Way::Euclidean => gather(&Euclidean, x, x, weigh),
-            Way::SquaredEuclidean => gather(&SquaredEuclidean, x, x, weigh),
+        let found = match (self.way, ends) {
+            (Way::Cosine | Way::InnerProduct, Ends::Any) => gather_self(&Product, x, weigh),
+            (Way::Cosine | Way::InnerProduct, Ends::Each) => gather_ends(&Product, x, weigh),
+            (Way::Euclidean, Ends::Any) => gather_self(&Euclidean, x, weigh),
+            (Way::Euclidean, Ends::Each) => gather_ends(&Euclidean, x, weigh),
+            (Way::SquaredEuclidean, Ends::Any) => gather_self(&SquaredEuclidean, x, weigh),
+            (Way::SquaredEuclidean, Ends::Each) => gather_ends(&SquaredEuclidean, x, weigh),
         };
         let Gathered { rows, row_sums } = found.ok()?;
         Some(self.gradient(&self.x, rows, row_sums))

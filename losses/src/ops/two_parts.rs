@@ -4,7 +4,7 @@ use metric_core::Scalar;
 
 use super::operation::Found;
 use super::row_pairs::{RowPairs, Terms};
-use super::rows::Rows;
+use super::rows::{Ends, Rows};
 use crate::reducer::Reducer;
 
 /// Some distances of a row.
@@ -121,11 +121,14 @@ impl<T: Scalar> Rows<'_, T> {
         if !self.is_followed() {
             return Some(Found::without_gradients(0.0));
         }
-        if let (Shares::Even(shares), true) = (shares, self.have_both_ends()) {
-            const ENDS: f64 = 2.0;
-            let both = shares.map(|share| ENDS * share);
-            let slopes = self.gradient_from_both_ends(|row, first, distances| {
-                self.with_parts(row, first, distances, ENDS, |parts| of(parts, both));
+        if self.have_both_ends() {
+            let (ends, asked) = match shares {
+                Shares::Even(_) => (2.0, Ends::Any),
+                Shares::OfRows(_) => (1.0, Ends::Each),
+            };
+            let slopes = self.gradient_of_pairs(asked, |row, first, distances| {
+                let shares = shares.of(row).map(|share| ends * share);
+                self.with_parts(row, first, distances, ends, |parts| of(parts, shares));
             })?;
             let mut found = Found::without_gradients(0.0);
             found.x = slopes.into_raw_vec_and_offset().0;

@@ -94,7 +94,7 @@ impl QuadrupletLossConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct QuadrupletLoss {
-    triplets: TripletMarginLoss,
+    pub(super) triplets: TripletMarginLoss,
     pub(super) other_margin: f64,
     #[module(skip)]
     distance: EmbeddingDistance,
@@ -112,14 +112,13 @@ impl QuadrupletLoss {
     /// # Panics
     /// If there is not one label a row.
     pub fn forward(&self, embeddings: Tensor<2>, labels: impl Into<Labels>) -> Tensor<1> {
-        let labels = labels.into();
-        let triplets = self.triplets.forward(embeddings.clone(), labels.clone());
-        let (way, batch) = ((self.distance, self.reducer), (embeddings, labels));
-        let quadruplets = streamed(self, way, batch, None, |distances, masks| {
+        let (way, batch) = ((self.distance, self.reducer), (embeddings, labels.into()));
+        streamed(self, way, batch, None, |distances, masks| {
             let differ = masks.negative.clone();
-            self.quadruplets(distances.clone(), &masks, distances, differ)
-        });
-        triplets + quadruplets
+            let among = distances.clone();
+            let quadruplets = self.quadruplets(distances.clone(), &masks, among, differ);
+            self.triplets.reduce_all(distances, None, masks) + quadruplets
+        })
     }
 
     /// The loss with anchors in the batch and all other rows in a separate reference set, of which nothing is

@@ -1,209 +1,194 @@
-//! Quadruplets of a batch, which are counted and not listed.
-
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+//! Triplets and quadruplets of a batch, which are counted and not listed.
 
 use metric_core::Scalar;
 
 use super::quadruplet::QuadrupletLoss;
-use crate::ops::{Found, Rows, Stream, Terms};
+use crate::ops::{Bounds, Found, PairLists, Parts, Rows, Shares, Stream, Tally};
 use crate::reducer::Reducer;
 
 impl Stream for QuadrupletLoss {
-    /// The `v` of a batch of classes. A negative pair meets the bounds `d(xᵢ, xⱼ) + α₂` above it, those of all classes less those
-    /// of its own two; a bound is met by as many pairs.
+    /// A batch of classes.
     fn stream<T: Scalar>(&self, rows: &Rows<'_, T>, reducer: Reducer) -> Option<Found<T>> {
         let by_size = matches!(reducer, Reducer::Threshold { .. });
         if rows.is_against() || !rows.are_classes() || by_size {
             return None;
         }
-        let (pairs, margin) = (rows.pairs(), T::from_f64(self.other_margin));
-        let class: Vec<usize> = pairs.classes_of_rows().collect();
-        let numbers = numbers(&rows.counts());
-        let weights: Vec<f64> = (numbers.iter().enumerate())
-            .map(|(row, &number)| pairs.weight(row) * reducer.share_in_row(number))
-            .collect();
-        let bounds = rows.see_parts(Vec::new, |bounds: &mut Vec<T>, parts| {
-            bounds.extend(parts.positives.iter().map(|&d| d + margin));
-        })?;
-        let mut classes = vec![Vec::new(); class.iter().max().map_or(0, |most| most + 1)];
-        for (row, bounds) in bounds.into_iter().enumerate() {
-            let weighed = bounds.into_iter().map(|bound| (bound, weights[row]));
-            classes[class[row]].extend(weighed);
-        }
-        let all = Bounds::new(classes.concat());
-        let classes: Vec<Bounds<T>> = classes.into_iter().map(Bounds::new).collect();
-
-        let infinity = T::from_f64(f64::INFINITY);
-        let seen = rows.see_parts(
-            || 0.0,
-            |sum: &mut f64, parts| {
-                let own = &classes[class[parts.row]];
-                for (column, &mut d) in (parts.first..).zip(parts.negatives) {
-                    if d < infinity {
-                        // Of a pair's two ends one meets the bounds of all.
-                        let others = match column > parts.row {
-                            true => all.meet(d),
-                            false => 0.0,
-                        };
-                        *sum += (own.meet(d) - others) * d.to_f64();
-                    }
-                }
-            },
-        )?;
-        let met = all.met();
-        let (mut count, mut value, mut slopes) = (0, 2.0 * seen.iter().sum::<f64>(), Vec::new());
-        for class in &classes {
-            let of_class = class.sorted.iter().zip(class.met()).enumerate();
-            let of_class = of_class.map(|(i, (&bound, own))| {
-                let pairs = 2 * (met[all.from(bound)] - own);
-                count += pairs;
-                value += pairs as f64 * class.weight(i) * bound.to_f64();
-                pairs as f64
-            });
-            slopes.push(of_class.collect::<Vec<f64>>());
-        }
-        let share = match reducer {
-            Reducer::AvgNonZero => reducer.share(std::iter::once(count)),
-            _ => reducer.share(numbers.into_iter()),
+        let counts = rows.counts();
+        let (mut triplets, mut quadruplets) = numbers(&counts);
+        let weights = |numbers: &[usize]| -> Vec<f64> {
+            let weight =
+                |(row, &n): (usize, &usize)| rows.pairs().weight(row) * reducer.share_in_row(n);
+            numbers.iter().enumerate().map(weight).collect()
         };
-        if !rows.is_followed() {
-            return Some(Found::without_gradients(value * share));
+        let weights = [weights(&triplets), weights(&quadruplets)];
+        let bounds = RowBounds::new(self, rows, &weights[1]);
+        let met = bounds.meet(rows)?;
+
+        if reducer == Reducer::AvgNonZero {
+            triplets = vec![met.by_rows.iter().flatten().sum()];
+            // Each with its pairs in both orders.
+            quadruplets = vec![4 * met.by_classes.iter().flatten().sum::<usize>()];
         }
-        let mut found = rows.loss_shared(Reducer::Sum, |mut pairs| {
-            let (of_own, weight) = (class[pairs.row], weights[pairs.row]);
-            let (own, slopes) = (&classes[of_own], &slopes[of_own]);
-            let positives = pairs.take_positives();
-            // What a pair does not owe to the class of either end is taken off at that end, for both ways to see the pair.
-            for d in pairs.distances.iter_mut() {
-                *d = T::from_f64(2.0 * own.above(*d) - all.above(*d));
-            }
-            let slopes = positives
-                .into_iter()
-                .map(|d| slopes[own.nearest(d + margin)]);
-            pairs.put_positives(slopes.map(|slope| T::from_f64(weight * slope)));
-            (Terms { sum: 0.0, count: 1 }, share)
+        let share = |numbers: Vec<usize>| match numbers.iter().all(|&number| number == 0) {
+            true => 0.0,
+            false => reducer.share(numbers.into_iter()),
+        };
+        let [of_triplets, of_quadruplets] = [share(triplets), 2.0 * share(quadruplets)];
+        let shares = weights[0]
+            .iter()
+            .map(|weight| [weight * of_triplets, of_quadruplets]);
+        let shares: Vec<[f64; 2]> = shares.collect();
+        let costs = shares.iter().zip(&met.costs);
+        let value = costs.map(|(shares, costs)| shares[0] * costs[0] + shares[1] * costs[1]);
+        let value = value.sum();
+
+        let shares = Shares::OfRows(shares);
+        let mut found = rows.gradient_of_parts(&shares, |parts, shares| {
+            bounds.put_slopes(parts, &met, shares);
         })?;
-        found.value = value * share;
+        found.value = value;
         Some(found)
     }
 }
 
-/// How many quadruplets each row is the first of, by its number of positives and of negatives.
-fn numbers(counts: &[[usize; 2]]) -> Vec<usize> {
+/// How many triplets each row is the anchor of, and how many quadruplets, by its number of positives and of negatives.
+fn numbers(counts: &[[usize; 2]]) -> (Vec<usize>, Vec<usize>) {
     let squares: usize = counts.iter().map(|[positives, _]| positives + 1).sum();
     let of_row = |&[positives, negatives]: &[usize; 2]| {
         let own = positives + 1;
-        positives * (negatives * negatives + own * own - squares)
+        let pairs_of_others = negatives * negatives + own * own - squares;
+        (positives * negatives, positives * pairs_of_others)
     };
-    counts.iter().map(of_row).collect()
+    counts.iter().map(of_row).unzip()
 }
 
-/// Distances of positive pairs and the margin, which negative pairs should be above.
-struct Bounds<T> {
-    sorted: Vec<T>,
-    /// What those from each on weigh together.
-    weights: Vec<f64>,
-    /// Of how many pairs each is the first that is above them.
-    first_of: Vec<AtomicUsize>,
-    /// How many are in buckets before each of equal width, from the lowest to the last.
-    starts: Vec<u32>,
-    /// Buckets in a unit of distance.
-    density: T,
+/// What negative pairs of rows should be above. A pair meets the bounds of both its rows, and those of all classes less those of
+/// its own two; a bound is met by as many pairs.
+struct RowBounds<'a, T> {
+    pairs: &'a PairLists,
+    class: Vec<usize>,
+    /// `d(xᵢ, xⱼ) + α₁` for the positives of each row.
+    of_rows: Vec<Bounds<T>>,
+    /// `d(xᵢ, xⱼ) + α₂` for the pairs of each class, each once, with what it weighs from both its ends.
+    of_classes: Vec<Bounds<T>>,
+    of_all: Bounds<T>,
+    /// Which of those of all is the first of each class.
+    firsts: Vec<usize>,
+    /// What the quadruplets of each row weigh.
+    weights: &'a [f64],
 }
 
-/// Buckets for each bound: most hold one at most.
-const BUCKETS: usize = 8;
+/// By how many pairs bounds are met.
+struct Met {
+    /// Those of each row.
+    by_rows: Vec<Vec<usize>>,
+    /// Those of each class.
+    by_classes: Vec<Vec<usize>>,
+    /// What each row adds to the sums of triplets and of quadruplets.
+    costs: Vec<[f64; 2]>,
+}
 
-impl<T: Scalar> Bounds<T> {
-    fn new(mut bounds: Vec<(T, f64)>) -> Self {
-        bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut weights = vec![0.0; bounds.len() + 1];
-        for (i, (_, weight)) in bounds.iter().enumerate().rev() {
-            weights[i] = weights[i + 1] + weight;
-        }
-        let span = match (bounds.first(), bounds.last()) {
-            (Some(lowest), Some(last)) => (last.0 - lowest.0).to_f64(),
-            _ => 0.0,
+impl<'a, T: Scalar> RowBounds<'a, T> {
+    fn new(loss: &QuadrupletLoss, rows: &'a Rows<'_, T>, weights: &'a [f64]) -> Self {
+        let (pairs, to_positives) = (rows.pairs(), rows.to_positives());
+        let [margin, other_margin] = [loss.triplets.margin, loss.other_margin].map(T::from_f64);
+        let of_row = |distances: &Vec<T>| {
+            let bounds = distances.iter().map(|&d| (d + margin, 1.0));
+            Bounds::new(&bounds.collect::<Vec<_>>())
         };
-        let buckets = BUCKETS * bounds.len();
-        let density = buckets as f64 / span;
-        let mut found = Self {
-            sorted: bounds.iter().map(|&(bound, _)| bound).collect(),
-            weights,
-            first_of: bounds.iter().map(|_| AtomicUsize::new(0)).collect(),
-            starts: vec![0; buckets + 2],
-            density: T::from_f64(if density.is_finite() { density } else { 0.0 }),
-        };
-        for &(bound, _) in &bounds {
-            let bucket = found.bucket(bound);
-            found.starts[bucket + 1] += 1;
-        }
-        found.starts.iter_mut().fold(0, |sum, start| {
-            *start += sum;
-            *start
-        });
-        found
-    }
-
-    /// Which bucket a distance falls into that is not below the lowest bound: what is farther is never in an earlier one.
-    fn bucket(&self, distance: T) -> usize {
-        let place = ((distance - self.sorted[0]) * self.density).to_f64() as usize;
-        place.min(self.starts.len() - 2)
-    }
-
-    /// The place of the first that is above a distance.
-    fn first_above(&self, distance: T) -> usize {
-        match (self.sorted.first(), self.sorted.last()) {
-            (Some(&lowest), Some(&last)) if distance >= lowest && distance < last => {
-                let bucket = self.bucket(distance);
-                let [start, end] = [0, 1].map(|i| self.starts[bucket + i] as usize);
-                let within = &self.sorted[start..end];
-                start + within.partition_point(|&bound| bound <= distance)
+        let of_class = |members: &Vec<usize>| {
+            let mut bounds = Vec::new();
+            for (i, &row) in members.iter().enumerate() {
+                let later = members[i + 1..].iter().zip(&to_positives[row][i..]);
+                bounds.extend(
+                    later.map(|(&other, &d)| (d + other_margin, weights[row] + weights[other])),
+                );
             }
-            (Some(&lowest), _) if distance < lowest => 0,
-            _ => self.sorted.len(),
+            bounds
+        };
+        let classes: Vec<Vec<(T, f64)>> = pairs.members().iter().map(of_class).collect();
+        let mut next = 0;
+        let first = |bounds: &Vec<(T, f64)>| {
+            next += bounds.len();
+            next - bounds.len()
+        };
+        Self {
+            pairs,
+            class: pairs.classes_of_rows().collect(),
+            of_rows: to_positives.iter().map(of_row).collect(),
+            of_classes: classes.iter().map(|own| Bounds::new(own)).collect(),
+            of_all: Bounds::new(&classes.concat()),
+            firsts: classes.iter().map(first).collect(),
+            weights,
         }
     }
 
-    /// What those above a distance weigh.
-    fn above(&self, distance: T) -> f64 {
-        self.weights[self.first_above(distance)]
+    fn meet(&self, rows: &Rows<'_, T>) -> Option<Met> {
+        let [by_all, by_own] = [(); 2].map(|()| Tally::new(self.of_all.len()));
+        let start = || (Vec::new(), [0.0; 2]);
+        let seen = rows.see_parts(start, |(by_row, costs), parts| {
+            let (row, class, negatives) = (parts.row, self.class[parts.row], &*parts.negatives);
+            let (bounds, first) = (&self.of_rows[row], self.firsts[class]);
+            by_row.resize(bounds.len(), 0);
+            costs[0] += bounds.meet(negatives, |place, number| by_row[place] += number);
+            let by_own = by_own.here();
+            let by_own = |place: usize, number: usize| by_own(first + place, number);
+            costs[1] -= self.of_classes[class].meet(negatives, by_own);
+            costs[1] += self.of_all.meet(&negatives[later(&parts)..], by_all.here());
+        })?;
+        let (by_all, by_own) = (self.of_all.below(&by_all.numbers()), by_own.numbers());
+        let of_class = |(bounds, &first): (&Bounds<T>, &usize)| {
+            let own = bounds.below(&by_own[first..first + bounds.len()]);
+            let others = by_all[first..].iter().zip(own);
+            others.map(|(all, own)| all - own).collect()
+        };
+        let of_row = |(bounds, (by_row, _)): (&Bounds<T>, &(Vec<usize>, _))| bounds.below(by_row);
+        Some(Met {
+            by_rows: self.of_rows.iter().zip(&seen).map(of_row).collect(),
+            by_classes: self
+                .of_classes
+                .iter()
+                .zip(&self.firsts)
+                .map(of_class)
+                .collect(),
+            costs: seen.into_iter().map(|(_, costs)| costs).collect(),
+        })
     }
 
-    /// The same, and a pair of this distance is counted.
-    fn meet(&self, distance: T) -> f64 {
-        let first = self.first_above(distance);
-        if let Some(number) = self.first_of.get(first) {
-            number.fetch_add(1, Relaxed);
+    /// Puts a row's part of the derivatives in the place of the distances.
+    fn put_slopes(&self, parts: Parts<'_, T>, met: &Met, shares: [f64; 2]) {
+        let (row, later) = (parts.row, later(&parts));
+        let class = self.class[row];
+        let distances = parts.negatives.to_vec();
+        let slopes = parts.negatives;
+        slopes.fill(T::ZERO);
+        self.of_rows[row].add_above(&distances, -shares[0], slopes);
+        self.of_classes[class].add_above(&distances, shares[1], slopes);
+        let of_all = &mut slopes[later..];
+        self.of_all
+            .add_above(&distances[later..], -shares[1], of_all);
+
+        let columns = parts.first..parts.first + distances.len();
+        let positives = self.pairs.alike_among(row, columns);
+        let positives = positives.filter_map(|(positive, _)| positive);
+        let (itself, members) = (self.pairs.positive(row, row), self.of_rows[row].len() + 1);
+        for (slope, positive) in parts.positives.iter_mut().zip(positives) {
+            let by_row = met.by_rows[row][positive] as f64;
+            let by_class = met.by_classes[class][pair(itself, positive, members)] as f64;
+            *slope = T::from_f64(shares[0] * by_row + shares[1] * self.weights[row] * by_class);
         }
-        self.weights[first]
     }
+}
 
-    /// How many counted pairs are below each.
-    fn met(&self) -> Vec<usize> {
-        let mut sum = 0;
-        let numbers = self.first_of.iter().map(|number| {
-            sum += number.load(Relaxed);
-            sum
-        });
-        numbers.collect()
-    }
+/// The first of a row's columns that come after it: of a pair's two ends one meets the bounds of all.
+fn later<T>(parts: &Parts<'_, T>) -> usize {
+    let after = (parts.row + 1).saturating_sub(parts.first);
+    after.min(parts.negatives.len())
+}
 
-    /// The weight of one.
-    fn weight(&self, place: usize) -> f64 {
-        self.weights[place] - self.weights[place + 1]
-    }
-
-    /// The place of the first that is not below a bound.
-    fn from(&self, bound: T) -> usize {
-        self.sorted.partition_point(|&other| other < bound)
-    }
-
-    /// The place of the one nearest to a bound that may be rounded otherwise.
-    fn nearest(&self, bound: T) -> usize {
-        let (after, last) = (self.from(bound), self.sorted.len() - 1);
-        let before = after.saturating_sub(1);
-        let is_before = after > last || bound - self.sorted[before] < self.sorted[after] - bound;
-        if is_before { before } else { after }
-    }
+/// Which of the pairs of so many members is that of one with one of its positives.
+fn pair(member: usize, positive: usize, members: usize) -> usize {
+    let other = positive + usize::from(positive >= member);
+    let (a, b) = (member.min(other), member.max(other));
+    a * (2 * members - a - 1) / 2 + b - a - 1
 }

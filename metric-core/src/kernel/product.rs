@@ -20,6 +20,8 @@ impl<'a, T> Matrix<'a, T> {
 
 /// Terms at a time: as many rows of `B` stay in the nearest cache while the rows of `A` pass by.
 const TERMS: usize = 128;
+/// Rows of a tile where too few are left for a whole one: their sums still need not wait for each other.
+const FEW: usize = 4;
 /// Columns of a turned `A` that are asked for before they are needed.
 const AHEAD: usize = 32;
 /// Bytes of a line of the cache.
@@ -69,6 +71,16 @@ fn product_on<T: Lanes + Copy, S: Simd<T>, const TURNED: bool, const ROWS: usize
                     columns.clone(),
                 );
                 row += ROWS;
+            }
+            while row + FEW <= product.rows {
+                tile_on::<T, S, TURNED, FEW>(
+                    simd,
+                    &mut product,
+                    row,
+                    terms.clone(),
+                    columns.clone(),
+                );
+                row += FEW;
             }
             while row < product.rows {
                 tile_on::<T, S, TURNED, 1>(simd, &mut product, row, terms.clone(), columns.clone());

@@ -15,7 +15,7 @@ pub(crate) mod side;
 use std::ops::Range;
 
 pub(crate) use blocks::{Blocks, products};
-pub use gather::{Gathered, gather};
+pub use gather::{Gathered, gather, gather_ends, gather_self};
 pub use program::{RowProgram, walk, walk_both, walk_self};
 pub(crate) use program::{meet, walk_half, walk_rows};
 pub use scatter::{Scattered, each_row, scatter, scatter_groups};

@@ -178,14 +178,13 @@ where
     let side = tile_side(x.len().max(y.len()));
     let rows_seen = Parts::new(&mut rows, side);
     let columns_seen = Parts::new(&mut columns, side);
-    meet_tiles(
-        &blocks,
-        side,
-        [&rows_seen.ranges, &columns_seen.ranges],
-        false,
-        |i, columns, tile| rows_seen.show(i, columns, tile, |s, r, f, d| of_x.see(s, r, f, d)),
-        |j, rows, tile| columns_seen.show(j, rows, tile, |s, r, f, d| of_y.see(s, r, f, d)),
-    );
+    let ranges = [&rows_seen.ranges[..], &columns_seen.ranges];
+    meet_tiles(&blocks, side, ranges, false, |[i, j], tile, turned| {
+        let (rows, columns) = (&ranges[0][i], &ranges[1][j]);
+        rows_seen.show(i, columns, tile, |s, r, f, d| of_x.see(s, r, f, d));
+        turn(tile, [rows, columns], side, turned);
+        columns_seen.show(j, rows, turned, |s, r, f, d| of_y.see(s, r, f, d));
+    });
     Ok([finished(of_x, rows), finished(of_y, columns)])
 }
 
@@ -263,15 +262,32 @@ where
 {
     let side = tile_side(states.len());
     let parts = Parts::new(&mut states, side);
-    let show = |part, columns: &Range<usize>, tile: &[T]| parts.show(part, columns, tile, &see);
     let ranges = [&parts.ranges[..]; 2];
-    meet_tiles(blocks, side, ranges, true, show, show);
+    meet_tiles(blocks, side, ranges, true, |[i, j], tile, turned| {
+        let [rows, columns] = [i, j].map(|part| &parts.ranges[part]);
+        parts.show(i, columns, tile, &see);
+        if i < j {
+            turn(tile, [rows, columns], side, turned);
+            parts.show(j, rows, turned, &see);
+        }
+    });
     drop(parts);
     states
 }
 
+/// Puts a tile of some rows and columns in order of its columns.
+pub(super) fn turn<T: Scalar>(
+    tile: &[T],
+    [rows, columns]: [&Range<usize>; 2],
+    side: usize,
+    turned: &mut [T],
+) {
+    let shape = (rows.len(), columns.len());
+    transpose(Isa::best(), (tile, side), shape, (turned, side));
+}
+
 /// Rows and columns of a tile; few rows make smaller tiles, so that threads have something to share.
-fn tile_side(rows: usize) -> usize {
+pub(super) fn tile_side(rows: usize) -> usize {
     (rows / 8 / PANEL * PANEL).clamp(PANEL, SQUARE)
 }
 
@@ -309,24 +325,26 @@ impl<'a, S> Parts<'a, S> {
     }
 }
 
-/// Computes the tiles of blocks of rows and blocks of columns, and shows each to its rows and, turned, to its columns; of a
-/// square, whose tiles are each other's turned, only `half`.
+/// Computes the tiles of blocks of rows and blocks of columns, each once, as the numbers of its blocks and its distances, `side`
+/// from row to row, with room for as many numbers; of a square, whose tiles are each other's turned, only `half`.
 ///
 /// In step `t` of `b`, blocks `i` and `j` with `i + j ≡ t (mod b)` meet: each block is in one pair of a step, so that the
 /// pairs of a step run in parallel and a block meets the others in a fixed order.
-fn meet_tiles<T, V>(
+pub(super) fn meet_tiles<T, V>(
     blocks: &Blocks<'_, T, V>,
     side: usize,
     [rows, columns]: [&[Range<usize>]; 2],
     half: bool,
-    see_rows: impl Fn(usize, &Range<usize>, &[T]) + Sync,
-    see_columns: impl Fn(usize, &Range<usize>, &[T]) + Sync,
+    see: impl Fn([usize; 2], &mut [T], &mut [T]) + Sync,
 ) where
     T: Scalar,
     V: Fn(&[T], &[T]) -> T + Sync + ?Sized,
 {
     let tile = || vec![T::ZERO; side * side];
-    let isa = Isa::best();
+    let new = || (blocks.scratch(), tile(), tile());
+    // A task leaves its tiles to the next.
+    let left = Mutex::new(Vec::new());
+    let left = || left.lock().unwrap_or_else(PoisonError::into_inner);
     let count = rows.len().max(columns.len());
     for step in 0..count {
         (0..rows.len())
@@ -334,19 +352,19 @@ fn meet_tiles<T, V>(
             .filter(|&(i, j)| j < columns.len() && (!half || i <= j))
             .collect::<Vec<_>>()
             .into_par_iter()
-            .for_each_init(
-                || (blocks.scratch(), tile(), tile()),
-                |(scratch, tile, turned), (i, j)| {
-                    let (of_rows, of_columns) = (rows[i].clone(), columns[j].clone());
-                    blocks.pack(scratch, of_rows.clone());
-                    blocks.block(scratch, of_rows.clone(), of_columns.clone(), tile, side);
-                    see_rows(i, &of_columns, tile);
-                    if !half || i < j {
-                        let shape = (of_rows.len(), of_columns.len());
-                        transpose(isa, (tile, side), shape, (turned, side));
-                        see_columns(j, &of_rows, turned);
-                    }
-                },
-            );
+            .for_each(|(i, j)| {
+                let found = left().pop();
+                let (mut scratch, mut tile, mut room) = found.unwrap_or_else(new);
+                blocks.pack(&mut scratch, rows[i].clone());
+                blocks.block(
+                    &mut scratch,
+                    rows[i].clone(),
+                    columns[j].clone(),
+                    &mut tile,
+                    side,
+                );
+                see([i, j], &mut tile, &mut room);
+                left().push((scratch, tile, room));
+            });
     }
 }

@@ -5,6 +5,7 @@
     reason = "tests: panics are failures, and some numbers are exact"
 )]
 
+mod bounds;
 mod cases;
 mod classes;
 mod losses;
@@ -103,13 +104,16 @@ fn quadruplets_are_their_definition_in_a_large_batch() {
     let large = Case::several_tiles();
     let rows = large.rows[..260 * large.dim].to_vec();
     let labels = (0..260).map(|i| i * i % 263).collect();
-    let case = Case::of("a large batch", rows, labels);
+    let mut case = Case::of("a large batch", rows, labels);
     let mut found = 0;
-    for (name, forward) in quadruplets() {
-        assert_is_definition(&name, &forward, &case);
-        found += 1;
+    for kind in [Kind::Classes, Kind::Weighted] {
+        case.kind = kind;
+        for (name, forward) in quadruplets() {
+            assert_is_definition(&name, &forward, &case);
+            found += 1;
+        }
     }
-    assert_eq!(found, 4 * 4);
+    assert_eq!(found, 2 * 4 * 4);
 }
 
 #[test]
